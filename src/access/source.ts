@@ -1,0 +1,78 @@
+/**
+ * Sources: who calls, known by the SHA-256 of a bearer key. Keys are random (256 bits), so a plain hash suffices.
+ *
+ * KV caches what D1 knows, for a minute at most; a revoked key may work for that long. The demo key exists only where
+ * the variable DEMO says so, and is stored nowhere.
+ */
+import { z } from 'zod';
+import type { CountryCode } from '../domain/phone.ts';
+import { sha256Hex } from '../platform/ids.ts';
+import { Problem } from '../platform/problem.ts';
+import type { Runtime } from '../platform/runtime.ts';
+
+export const SCOPES = ['ingest', 'read', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface Source {
+  readonly id: string;
+  readonly scopes: readonly Scope[];
+  readonly defaultCountry: CountryCode | undefined;
+}
+
+export const SOURCE_SQL = `SELECT id, scopes, default_country FROM sources WHERE key_hash = ?1 AND revoked_at IS NULL`;
+
+const CACHE_SECONDS = 60;
+const DEMO_SOURCE: Source = { id: 'demo', scopes: SCOPES, defaultCountry: undefined };
+const DEMO_KEY = 'ot_demo';
+
+const cachedSource = z.object({
+  id: z.string(),
+  scopes: z.array(z.enum(SCOPES)),
+  default_country: z.string().nullable(),
+});
+
+/** The source behind a request. @throws Problem 401 without a known key, 403 where the key lacks the scope. */
+export async function authenticate(
+  runtime: Runtime,
+  authorization: string | undefined,
+  scope: Scope,
+): Promise<Source> {
+  const key = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(authorization ?? '')?.[1];
+  if (key === undefined) throw unauthenticated('Send the header "authorization: Bearer <key>".');
+  const source = runtime.config.demo && key === DEMO_KEY ? DEMO_SOURCE : await findSource(runtime, key);
+  if (!source) throw unauthenticated('This key is not known, or it was revoked.');
+  if (!source.scopes.includes(scope)) throw new Problem(403, `This key lacks the scope "${scope}".`);
+  return source;
+}
+
+async function findSource(runtime: Runtime, key: string): Promise<Source | null> {
+  const hash = await sha256Hex(key);
+  const cached = await runtime.cache.get(`source:${hash}`, { type: 'json', cacheTtl: CACHE_SECONDS });
+  const known = cachedSource.safeParse(cached);
+  if (known.success) return toSource(known.data);
+
+  const row = await runtime.db
+    .prepare(SOURCE_SQL)
+    .bind(hash)
+    .first<{ id: string; scopes: string; default_country: string | null }>();
+  if (!row) return null;
+  const found = cachedSource.parse({ ...row, scopes: JSON.parse(row.scopes) as unknown });
+  runtime.background(
+    runtime.cache
+      .put(`source:${hash}`, JSON.stringify(found), { expirationTtl: CACHE_SECONDS })
+      .catch(() => undefined),
+  );
+  return toSource(found);
+}
+
+function toSource(row: z.output<typeof cachedSource>): Source {
+  return {
+    id: row.id,
+    scopes: row.scopes,
+    defaultCountry: (row.default_country ?? undefined) as CountryCode | undefined,
+  };
+}
+
+function unauthenticated(detail: string): Problem {
+  return new Problem(401, detail, { headers: { 'www-authenticate': 'Bearer' } });
+}

@@ -1,0 +1,90 @@
+/** The Hono app: middleware, routes, error handler. */
+import { Hono } from 'hono';
+import { callbackRoutes } from './callbacks/routes.ts';
+import { campaignRoutes } from './campaigns/routes.ts';
+import { suppressionRoutes } from './consent/routes.ts';
+import { demoRoutes } from './console/demo-routes.ts';
+import { decisionRoutes } from './ingress/dry-run.ts';
+import { eventRoutes } from './ingress/routes.ts';
+import { messageRoutes } from './messages/routes.ts';
+import type { AppEnv } from './platform/http.ts';
+import { newId } from './platform/ids.ts';
+import { errorText, log } from './platform/log.ts';
+import { Problem } from './platform/problem.ts';
+import { createRuntime } from './platform/runtime.ts';
+import { policyRoutes } from './policies/routes.ts';
+import { profileRoutes } from './profiles/routes.ts';
+import { syncRoutes } from './profiles/sync-routes.ts';
+
+/** A request id that a client may send; anything else is replaced. */
+const REQUEST_ID = /^[\w.:-]{1,100}$/;
+
+export const app = new Hono<AppEnv>();
+
+app.use(async (c, next) => {
+  const given = c.req.header('x-request-id');
+  const requestId = given !== undefined && REQUEST_ID.test(given) ? given : newId('req');
+  c.set('requestId', requestId);
+  const { env, executionCtx } = c;
+  const background = (promise: Promise<unknown>): void => executionCtx.waitUntil(promise);
+  const frontDoor = async (request: Request): Promise<Response> =>
+    await app.fetch(request, env, executionCtx);
+  c.set('runtime', createRuntime(env, background, frontDoor));
+  await next();
+  c.res.headers.set('x-request-id', requestId);
+});
+
+app.route('/v1/events', eventRoutes);
+app.route('/v1/decisions', decisionRoutes);
+app.route('/v1/messages', messageRoutes);
+app.route('/v1/campaigns', campaignRoutes);
+app.route('/v1/policies', policyRoutes);
+app.route('/v1/profiles', profileRoutes);
+app.route('/v1/sync', syncRoutes);
+app.route('/v1/suppressions', suppressionRoutes);
+app.route('/callbacks', callbackRoutes);
+app.route('/', demoRoutes);
+
+app.get('/health', async (c) => {
+  await c.var.runtime.db.prepare('SELECT 1').first();
+  return c.json({ status: 'ok' });
+});
+
+app.notFound((c) => {
+  const allowed = methodsOf(c.req.path);
+  const requestId = c.get('requestId');
+  if (allowed.length === 0)
+    return new Problem(404, 'There is nothing at this address.').toResponse(requestId);
+  const allow = allowed.join(', ');
+  return new Problem(405, `This address takes ${allow}.`, { headers: { allow } }).toResponse(requestId);
+});
+
+app.onError((error, c) => {
+  const requestId = c.get('requestId');
+  if (error instanceof Problem) return error.toResponse(requestId);
+  log('error', 'request.failed', { request: requestId, path: routeOf(c.req.path), error: errorText(error) });
+  const problem = error.message.startsWith('D1_')
+    ? new Problem(503, 'The database cannot be reached at the moment. Send the same request again.', {
+        headers: { 'retry-after': '2' },
+      })
+    : new Problem(
+        500,
+        'Something went wrong on our side. Nothing was half done; send the same request again.',
+      );
+  return problem.toResponse(requestId);
+});
+
+/** Methods of the routes that match a path: what a 405 offers. */
+function methodsOf(path: string): string[] {
+  const methods = app.routes
+    .filter(
+      (route) => route.method !== 'ALL' && new URLPattern({ pathname: route.path }).test({ pathname: path }),
+    )
+    .map((route) => route.method);
+  return [...new Set(methods)].sort();
+}
+
+/** The first two segments of a path; what follows may be a customer or a number and stays out of the log. */
+function routeOf(path: string): string {
+  return path.split('/').slice(0, 3).join('/');
+}

@@ -1,0 +1,100 @@
+/** A campaign: what is sent on which trigger, under which policy. */
+import { z } from 'zod';
+import { readPhone } from '../domain/phone.ts';
+import { templateProblem } from '../domain/template.ts';
+import { eventType, slug } from '../platform/fields.ts';
+import { iso } from '../platform/sql.ts';
+
+export const CAMPAIGN_STATES = ['draft', 'live', 'paused'] as const;
+
+/** E.164, a short code of 3 to 8 digits, or an alphanumeric sender id of up to 11 characters with a letter in it. */
+function isSender(sender: string): boolean {
+  if (sender.startsWith('+')) return readPhone(sender).e164 === sender;
+  return /^\d{3,8}$/.test(sender) || /^(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}$/.test(sender);
+}
+
+/** What a client may set. Unknown fields are refused, so that a misspelt one is not silently without effect. */
+export const campaignFields = z
+  .strictObject({
+    id: slug.optional(),
+    name: z
+      .string('must be a string')
+      .trim()
+      .min(1, 'must not be empty')
+      .max(200, 'must have at most 200 characters'),
+    trigger: eventType,
+    channel: z.enum(['sms', 'mms'], 'must be "sms" or "mms"'),
+    sender: z
+      .string('must be a string')
+      .refine(
+        isSender,
+        'must be a number in E.164 ("+18005550100"), a short code, or a sender id of at most 11 letters and digits',
+      ),
+    body: z
+      .string('must be a string')
+      .min(1, 'must not be empty')
+      .superRefine((template, context) => {
+        const problem = templateProblem(template);
+        if (problem) context.addIssue(problem);
+      }),
+    media_urls: z
+      .array(
+        z
+          .url({ protocol: /^https$/, error: 'must be an https URL' })
+          .max(2000, 'must have at most 2000 characters'),
+        'must be a list of URLs',
+      )
+      .max(10, 'must have at most 10 URLs')
+      .default([]),
+    policy: slug.default('strict'),
+    state: z.enum(CAMPAIGN_STATES, 'must be "draft", "live" or "paused"').default('draft'),
+    ttl_seconds: z
+      .int('must be a whole number of seconds')
+      .min(60, 'must be at least 60')
+      .max(604_800, 'must be at most 604800 (a week)')
+      .default(86_400),
+    resend_unknown: z.boolean('must be true or false').default(false),
+  })
+  .superRefine((campaign, context) => {
+    if (campaign.channel === 'sms' && campaign.media_urls.length > 0) {
+      context.addIssue({
+        code: 'custom',
+        path: ['media_urls'],
+        message: 'must be empty for an sms; use channel "mms"',
+      });
+    }
+  });
+
+export type CampaignFields = z.output<typeof campaignFields>;
+
+export interface Campaign extends Omit<CampaignFields, 'id'> {
+  readonly id: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface CampaignRow {
+  readonly id: string;
+  readonly name: string;
+  readonly trigger: string;
+  readonly channel: 'sms' | 'mms';
+  readonly sender: string;
+  readonly body: string;
+  readonly media_urls: string;
+  readonly policy: string;
+  readonly state: (typeof CAMPAIGN_STATES)[number];
+  readonly ttl_seconds: number;
+  readonly resend_unknown: number;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
+export function campaignFromRow(row: CampaignRow): Campaign {
+  return {
+    ...row,
+    media_urls: JSON.parse(row.media_urls) as string[],
+    resend_unknown: row.resend_unknown === 1,
+    created_at: iso(row.created_at),
+    updated_at: iso(row.updated_at),
+  };
+}

@@ -1,0 +1,66 @@
+/** Routes that exist only where DEMO is set: the demo page, the sandbox phone's inbox, and replies from that phone. */
+import { Hono } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import { z } from 'zod';
+import { sandboxInbox } from '../delivery/sandbox/inbox.ts';
+import { behaviourOf } from '../delivery/sandbox/numbers.ts';
+import { replyFrom } from '../delivery/sandbox/replies.ts';
+import { readPhone } from '../domain/phone.ts';
+import { type AppEnv, queryInt } from '../platform/http.ts';
+import { readJson } from '../platform/json.ts';
+import { Problem } from '../platform/problem.ts';
+import { parse } from '../platform/validate.ts';
+import script from './demo.client.js';
+import style from './demo.css';
+import page from './demo.html';
+
+const demoOnly = createMiddleware<AppEnv>(async (c, next) => {
+  if (!c.var.runtime.config.demo) throw new Problem(404, 'There is nothing here.');
+  await next();
+});
+
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy':
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
+
+export const demoRoutes = new Hono<AppEnv>();
+
+demoRoutes.get('/', demoOnly, (c) => c.html(page, 200, HEADERS));
+demoRoutes.get('/demo.css', demoOnly, (c) =>
+  c.body(style, 200, { ...HEADERS, 'content-type': 'text/css; charset=utf-8' }),
+);
+demoRoutes.get('/demo.js', demoOnly, (c) =>
+  c.body(script, 200, { ...HEADERS, 'content-type': 'text/javascript; charset=utf-8' }),
+);
+
+/** What the sandbox carrier accepted, newest first; for one number or for all. */
+demoRoutes.get('/sandbox/messages', demoOnly, async (c) => {
+  const to = c.req.query('to');
+  // A plus sign in a query string means a space; people write ?to=+1415… all the same.
+  const number = to === undefined ? null : readPhone(to.replace(/^ /, '+')).e164;
+  if (to !== undefined && number === null) throw new Problem(422, 'to must be a phone number in E.164.');
+  return c.json(await sandboxInbox(c.var.runtime.db, number, queryInt(c, 'limit', 50, 1, 500)));
+});
+
+const reply = z.strictObject({
+  from: z
+    .string('must be a string')
+    .refine((number) => readPhone(number).e164 !== null, 'must be a phone number'),
+  text: z
+    .string('must be a string')
+    .min(1, 'must not be empty')
+    .max(1600, 'must have at most 1600 characters'),
+});
+
+/** Somebody answers from the sandbox phone; the carrier passes it on through the real callback route. */
+demoRoutes.post('/sandbox/replies', demoOnly, async (c) => {
+  const { from, text } = parse(reply, await readJson(c.req.raw));
+  return await replyFrom(c.var.runtime, from, text);
+});
+
+/** What a number does at the sandbox carrier. */
+demoRoutes.get('/sandbox/numbers/:number', demoOnly, (c) => c.json(behaviourOf(c.req.param('number'))));

@@ -1,0 +1,107 @@
+/**
+ * Deliver a batch of pointers: claim → provider → settle, one transaction each for the whole batch.
+ *
+ * No provider call begins unless the lease outlives its time-out; what is left over goes back to the queue as “not
+ * sent”. So when a lease has run out, no call made under it can still be on its way out.
+ */
+import { type ClaimedMessage, claim } from '../ledger/claim.ts';
+import { type Settlement, settle } from '../ledger/settle.ts';
+import { newId } from '../platform/ids.ts';
+import { errorText, log } from '../platform/log.ts';
+import { backoffMs } from '../platform/retry.ts';
+import type { Runtime } from '../platform/runtime.ts';
+import type { Shard } from '../platform/shard.ts';
+import { enqueue } from './outbox.ts';
+import { mapPool } from './pool.ts';
+import type { Provider, SendOutcome } from './provider.ts';
+
+/** A Worker may have six connections open at once; a seventh call would wait inside its own time-out. */
+export const MAX_CONCURRENT_CALLS = 6;
+
+/** @throws where D1 cannot be reached; the queue then delivers the pointers again, which is harmless. */
+export async function deliver(
+  runtime: Runtime,
+  provider: Provider,
+  shard: Shard,
+  messageIds: readonly string[],
+): Promise<void> {
+  const { config } = runtime;
+  const claimId = newId('clm');
+  const claimedAt = runtime.now();
+  const leaseUntil = claimedAt + config.leaseMs;
+  const claimed = await claim(shard.db, [...new Set(messageIds)], claimId, claimedAt, leaseUntil);
+  if (claimed.length === 0) return;
+
+  const settlements = await mapPool(claimed, MAX_CONCURRENT_CALLS, async (message) => {
+    const inTime = runtime.now() + config.providerTimeoutMs < leaseUntil;
+    const outcome: SendOutcome = inTime
+      ? await call(provider, message, config.providerTimeoutMs)
+      : { kind: 'not_sent', detail: 'no time left under the lease' };
+    return settlement(runtime, provider.name, message, outcome);
+  });
+  await settle(shard.db, claimId, settlements, runtime.now());
+
+  const again = settlements.filter((settled) => settled.state === 'queued' && settled.dueAt !== null);
+  for (const { id, dueAt } of again) {
+    const delaySeconds = Math.max(0, Math.ceil(((dueAt ?? 0) - runtime.now()) / 1000));
+    await enqueue(runtime, shard, [id], delaySeconds);
+  }
+}
+
+/** One provider call that always ends within the time-out. What it throws leaves the outcome unknown. */
+async function call(provider: Provider, message: ClaimedMessage, timeoutMs: number): Promise<SendOutcome> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const timeout = new Promise<SendOutcome>((resolve) => {
+    signal.addEventListener('abort', () =>
+      resolve({ kind: 'unknown', detail: `no answer within ${timeoutMs} ms` }),
+    );
+  });
+  try {
+    return await Promise.race([provider.send(message, signal), timeout]);
+  } catch (error) {
+    log('warn', 'provider.call_failed', {
+      provider: provider.name,
+      message: message.id,
+      error: errorText(error),
+    });
+    return { kind: 'unknown', detail: errorText(error) };
+  }
+}
+
+function settlement(
+  runtime: Runtime,
+  provider: string,
+  message: ClaimedMessage,
+  outcome: SendOutcome,
+): Settlement {
+  const { config } = runtime;
+  const now = runtime.now();
+  const base = { id: message.id, provider, providerMessageId: null, detail: null, dueAt: null } as const;
+  switch (outcome.kind) {
+    case 'accepted':
+      return { ...base, state: 'sent', reason: null, providerMessageId: outcome.providerMessageId };
+    case 'rejected':
+      return { ...base, state: 'failed', reason: 'provider_rejected', detail: outcome.detail };
+    case 'not_sent': {
+      if (message.attempt >= config.maxAttempts) {
+        return { ...base, state: 'failed', reason: 'retries_exhausted', detail: outcome.detail };
+      }
+      const waitMs = Math.max(outcome.retryAfterMs ?? 0, backoffMs(message.attempt, config.retryBaseMs));
+      return {
+        ...base,
+        state: 'queued',
+        reason: 'provider_busy',
+        detail: outcome.detail,
+        dueAt: now + waitMs,
+      };
+    }
+    case 'unknown':
+      return {
+        ...base,
+        state: 'unknown',
+        reason: 'provider_timeout',
+        detail: outcome.detail,
+        dueAt: now + config.reconcileMs,
+      };
+  }
+}

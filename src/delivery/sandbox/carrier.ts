@@ -1,0 +1,92 @@
+/**
+ * The sandbox carrier: the default provider, which behaves like a real one and texts nobody. It keeps its inbox in D1
+ * and sends its receipts, signed, through the real callback route.
+ */
+import { newId } from '../../platform/ids.ts';
+import type { Runtime } from '../../platform/runtime.ts';
+import type { LookupOutcome, OutboundMessage, Provider, SendOutcome } from '../provider.ts';
+import { behaviourOf } from './numbers.ts';
+import { postReceipts } from './receipts.ts';
+
+export const SANDBOX_SQL = {
+  take: `INSERT INTO sandbox_messages (id, reference, recipient, sender, body, media_urls, accepted_at, receipt_state, receipt_due_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+  countCall: `INSERT INTO sandbox_calls (reference, calls) VALUES (?1, 1)
+    ON CONFLICT (reference) DO UPDATE SET calls = calls + 1 RETURNING calls`,
+  find: 'SELECT id, recipient FROM sandbox_messages WHERE reference = ?1 LIMIT 1',
+} as const;
+
+export function sandboxProvider(runtime: Runtime): Provider {
+  return {
+    name: 'sandbox',
+    send: (message, signal) => send(runtime, message, signal),
+    lookup: (messageId) => lookup(runtime.db, messageId),
+  };
+}
+
+async function send(runtime: Runtime, message: OutboundMessage, signal: AbortSignal): Promise<SendOutcome> {
+  const behaviour = behaviourOf(message.number);
+  switch (behaviour.answer) {
+    case 'accept':
+      return { kind: 'accepted', providerMessageId: await take(runtime, message) };
+    case 'reject':
+      return { kind: 'rejected', detail: 'sandbox 21211: invalid number' };
+    case 'busy':
+      return { kind: 'not_sent', detail: 'sandbox 429: too many requests' };
+    case 'busy_twice': {
+      const calls = await countCall(runtime.db, message.id);
+      return calls > 2
+        ? { kind: 'accepted', providerMessageId: await take(runtime, message) }
+        : { kind: 'not_sent', detail: 'sandbox 429: too many requests' };
+    }
+    case 'hang_taken':
+      await take(runtime, message);
+      return await untilAborted(signal);
+    case 'hang_not_taken':
+      return (await countCall(runtime.db, message.id)) === 1
+        ? await untilAborted(signal)
+        : { kind: 'accepted', providerMessageId: await take(runtime, message) };
+  }
+}
+
+/** Takes the message: from here on a real carrier would text somebody. Never deduplicates; that is the ledger's duty. */
+async function take(runtime: Runtime, message: OutboundMessage): Promise<string> {
+  const id = newId('sbx');
+  const now = runtime.now();
+  const { receipt } = behaviourOf(message.number);
+  await runtime.db
+    .prepare(SANDBOX_SQL.take)
+    .bind(
+      id,
+      message.id,
+      message.number,
+      message.sender,
+      message.body,
+      JSON.stringify(message.mediaUrls),
+      now,
+      receipt?.state ?? null,
+      receipt ? now + receipt.afterMs : null,
+    )
+    .run();
+  if (receipt && receipt.afterMs < 0) await postReceipts(runtime);
+  return id;
+}
+
+async function lookup(db: D1Database, messageId: string): Promise<LookupOutcome> {
+  const row = await db.prepare(SANDBOX_SQL.find).bind(messageId).first<{ id: string; recipient: string }>();
+  if (!row) return { kind: 'not_taken' };
+  if (behaviourOf(row.recipient).lookup === 'cannot_tell') return { kind: 'cannot_tell' };
+  return { kind: 'taken', providerMessageId: row.id };
+}
+
+async function countCall(db: D1Database, messageId: string): Promise<number> {
+  const row = await db.prepare(SANDBOX_SQL.countCall).bind(messageId).first<{ calls: number }>();
+  return row?.calls ?? 1;
+}
+
+/** A connection that stays open and says nothing until the caller hangs up. */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('the caller hung up')));
+  });
+}

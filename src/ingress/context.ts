@@ -1,0 +1,76 @@
+/**
+ * Everything that deciding a batch of events needs, in one D1 round trip: what is stored under their ids, the
+ * customers' profiles, the live campaigns with their policies, and the opt-outs among the numbers.
+ */
+import { type Campaign, type CampaignRow, campaignFromRow } from '../campaigns/campaign.ts';
+import type { NamedPolicy } from '../domain/policy.ts';
+import {
+  STORED_SQL,
+  type StoredAnswer,
+  type StoredEventRow,
+  type StoredMessageRow,
+  storedAnswers,
+} from '../ledger/stored.ts';
+import { type PolicyRow, policyFromRow } from '../policies/policy-row.ts';
+import { type ProfileRow, type ProfileStatement, statementFromRow } from '../profiles/profile.ts';
+
+export const CONTEXT_SQL = {
+  ...STORED_SQL,
+  profiles: `SELECT customer_id, mobile_number, e164, sms_consent, sms_valid, attributes, updated_at
+    FROM profiles WHERE customer_id IN (SELECT value FROM json_each(?1))`,
+  campaigns: `SELECT * FROM campaigns WHERE trigger IN (SELECT value FROM json_each(?1)) AND state = 'live' ORDER BY trigger, id`,
+  policies: `SELECT name, max(version) AS version, document, created_at FROM policies
+    WHERE name IN (SELECT policy FROM campaigns WHERE trigger IN (SELECT value FROM json_each(?1)) AND state = 'live')
+    GROUP BY name`,
+  suppressions: `SELECT number FROM suppressions WHERE number IN (
+      SELECT value FROM json_each(?1)
+      UNION SELECT e164 FROM profiles WHERE customer_id IN (SELECT value FROM json_each(?2)))`,
+} as const;
+
+export interface ContextQuery {
+  readonly eventIds: readonly string[];
+  readonly customerIds: readonly string[];
+  readonly types: readonly string[];
+  /** Usable numbers of the events, E.164. The profiles' numbers are added by the query. */
+  readonly numbers: readonly string[];
+}
+
+export interface Context {
+  readonly stored: ReadonlyMap<string, StoredAnswer>;
+  readonly profiles: ReadonlyMap<string, ProfileStatement>;
+  /** Live campaigns by the event type that triggers them. */
+  readonly campaigns: ReadonlyMap<string, readonly Campaign[]>;
+  /** The newest version of each stored policy that a live campaign names. Presets are not among them. */
+  readonly policies: ReadonlyMap<string, NamedPolicy>;
+  readonly optedOut: ReadonlySet<string>;
+}
+
+export async function readContext(db: D1Database, query: ContextQuery): Promise<Context> {
+  const json = (values: readonly string[]): string => JSON.stringify([...new Set(values)]);
+  const ids = json(query.eventIds);
+  const customers = json(query.customerIds);
+  const types = json(query.types);
+  const [events, messages, profiles, campaigns, policies, suppressions] = await db.batch([
+    db.prepare(CONTEXT_SQL.events).bind(ids),
+    db.prepare(CONTEXT_SQL.messages).bind(ids),
+    db.prepare(CONTEXT_SQL.profiles).bind(customers),
+    db.prepare(CONTEXT_SQL.campaigns).bind(types),
+    db.prepare(CONTEXT_SQL.policies).bind(types),
+    db.prepare(CONTEXT_SQL.suppressions).bind(json(query.numbers), customers),
+  ]);
+  const rows = <T>(result: D1Result | undefined): T[] => (result?.results ?? []) as T[];
+
+  const live = new Map<string, Campaign[]>();
+  for (const row of rows<CampaignRow>(campaigns)) {
+    const list = live.get(row.trigger);
+    if (list) list.push(campaignFromRow(row));
+    else live.set(row.trigger, [campaignFromRow(row)]);
+  }
+  return {
+    stored: storedAnswers(rows<StoredEventRow>(events), rows<StoredMessageRow>(messages)),
+    profiles: new Map(rows<ProfileRow>(profiles).map((row) => [row.customer_id, statementFromRow(row)])),
+    campaigns: live,
+    policies: new Map(rows<PolicyRow>(policies).map((row) => [row.name, policyFromRow(row)])),
+    optedOut: new Set(rows<{ number: string }>(suppressions).map((row) => row.number)),
+  };
+}

@@ -1,0 +1,96 @@
+/** Deciding events in memory: for each event and each live campaign that its type triggers, one message row. */
+import type { Campaign } from '../campaigns/campaign.ts';
+import { compose } from '../domain/compose.ts';
+import type { Decision } from '../domain/decision.ts';
+import { type NamedPolicy, presetPolicy } from '../domain/policy.ts';
+import type { ResolveInput } from '../domain/resolve.ts';
+import type { NewEvent, NewMessage } from '../ledger/accept.ts';
+import type { AnswerMessage } from '../ledger/stored.ts';
+import { derivedId } from '../platform/ids.ts';
+import { iso } from '../platform/sql.ts';
+import type { Context } from './context.ts';
+import { type TriggerEvent, templateData } from './event.ts';
+
+export interface Decided {
+  readonly event: NewEvent;
+  readonly messages: readonly NewMessage[];
+  readonly answer: readonly (AnswerMessage & { readonly decision: Decision })[];
+}
+
+/** @param now when the event was received and decided, milliseconds since 1970. */
+export async function decideEvent(
+  event: TriggerEvent,
+  context: Context,
+  sourceId: string,
+  now: number,
+): Promise<Decided> {
+  const profile = context.profiles.get(event.customer_id) ?? null;
+  const input: ResolveInput = {
+    profile: profile && { attributes: profile.attributes, at: profile.at },
+    event: { attributes: event.attributes, at: iso(event.occurredAt) },
+    optedOut: context.optedOut,
+    decidedAt: iso(now),
+  };
+  const data = templateData(event);
+  const messages: NewMessage[] = [];
+  const answer: Decided['answer'][number][] = [];
+  for (const campaign of context.campaigns.get(event.type) ?? []) {
+    const policy = policyOf(campaign, context);
+    const { decision, body, detail } = compose(input, policy, campaign.body, data, profile?.values ?? {});
+    const id = await derivedId('msg', campaign.id, event.id);
+    const state = decision.outcome === 'deliver' ? 'queued' : 'suppressed';
+    messages.push({
+      id,
+      event_id: event.id,
+      campaign_id: campaign.id,
+      customer_id: event.customer_id,
+      channel: campaign.channel,
+      sender: campaign.sender,
+      number: decision.number?.value ?? null,
+      body,
+      media_urls: JSON.stringify(campaign.media_urls),
+      decision: JSON.stringify(decision),
+      state,
+      reason: decision.reason,
+      detail,
+      due_at: state === 'queued' ? now : null,
+      expires_at: now + campaign.ttl_seconds * 1000,
+      created_at: now,
+    });
+    answer.push({ id, campaign: campaign.id, state, reason: decision.reason, decision });
+  }
+  return {
+    event: {
+      id: event.id,
+      source_id: sourceId,
+      type: event.type,
+      customer_id: event.customer_id,
+      occurred_at: event.occurredAt,
+      received_at: now,
+      body_hash: event.bodyHash,
+      data: JSON.stringify(event.data),
+      inputs: JSON.stringify(recordedInputs(input)),
+      answer: JSON.stringify(answer.map(({ decision: _, ...message }) => message)),
+    },
+    messages,
+    answer,
+  };
+}
+
+/** The inputs as they were, for audits and replays: only those opt-outs that touch this event's candidates. */
+function recordedInputs(input: ResolveInput): unknown {
+  const candidates = [
+    input.profile?.attributes.MOBILE_NUMBER?.e164,
+    input.event.attributes.MOBILE_NUMBER?.e164,
+  ];
+  const optedOut = [...new Set(candidates)].filter((number) => number != null && input.optedOut.has(number));
+  return { profile: input.profile, event: input.event, opted_out: optedOut, decided_at: input.decidedAt };
+}
+
+/** A campaign's policy was checked when the campaign was saved, and policies are never deleted. */
+function policyOf(campaign: Campaign, context: Context): NamedPolicy {
+  const policy = presetPolicy(campaign.policy) ?? context.policies.get(campaign.policy);
+  if (!policy)
+    throw new Error(`campaign ${campaign.id} names policy ${campaign.policy}, which does not exist`);
+  return policy;
+}

@@ -1,0 +1,129 @@
+/** The message log: one row for every decision, sent or not, with its timeline. */
+import type { Decision } from '../domain/decision.ts';
+import { reasonText } from '../domain/reasons.ts';
+import { iso } from '../platform/sql.ts';
+
+export interface LogFilters {
+  readonly customer_id?: string | undefined;
+  readonly campaign?: string | undefined;
+  readonly state?: string | undefined;
+  readonly event_id?: string | undefined;
+}
+
+const COLUMNS = `rowid AS cursor, id, event_id, campaign_id, customer_id, channel, sender, number, body, media_urls, state,
+  reason, detail, attempts, provider, provider_message_id, created_at, updated_at`;
+
+const CONDITIONS: Readonly<Record<keyof LogFilters, string>> = {
+  customer_id: 'customer_id = ?',
+  campaign: 'campaign_id = ?',
+  state: 'state = ?',
+  event_id: `id IN (SELECT a.value ->> 'id' FROM events e, json_each(e.answer) a WHERE e.id = ?)`,
+};
+
+export const MESSAGE_SQL = {
+  read: `SELECT ${COLUMNS}, decision FROM messages WHERE id = ?1`,
+  timeline:
+    'SELECT at, state, reason, detail, attempt FROM message_transitions WHERE message_id = ?1 ORDER BY seq',
+} as const;
+
+/** The list's statement for the filters that are given; values are bound in the order of the filters. */
+export function listSql(filters: LogFilters): { sql: string; values: string[] } {
+  const given = (Object.keys(CONDITIONS) as (keyof LogFilters)[]).flatMap((name) => {
+    const value = filters[name];
+    return value === undefined ? [] : [{ condition: CONDITIONS[name], value }];
+  });
+  const where = ['rowid < ?', ...given.map(({ condition }) => condition)].join(' AND ');
+  return {
+    sql: `SELECT ${COLUMNS} FROM messages WHERE ${where} ORDER BY rowid DESC LIMIT ?`,
+    values: given.map(({ value }) => value),
+  };
+}
+
+/** Newest first. `before` is the cursor of the previous page. */
+export async function listMessages(
+  db: D1Database,
+  filters: LogFilters,
+  limit: number,
+  before: number,
+): Promise<{ messages: Record<string, unknown>[]; next: number | null }> {
+  const { sql, values } = listSql(filters);
+  const { results } = await db
+    .prepare(sql)
+    .bind(before, ...values, limit)
+    .all<MessageRow>();
+  const last = results.at(-1);
+  return { messages: results.map(messageJson), next: results.length === limit && last ? last.cursor : null };
+}
+
+export async function readMessage(db: D1Database, id: string): Promise<Record<string, unknown> | null> {
+  const [message, timeline] = await db.batch([
+    db.prepare(MESSAGE_SQL.read).bind(id),
+    db.prepare(MESSAGE_SQL.timeline).bind(id),
+  ]);
+  const row = message?.results[0] as (MessageRow & { decision: string }) | undefined;
+  if (!row) return null;
+  return {
+    ...messageJson(row),
+    decision: JSON.parse(row.decision) as Decision,
+    timeline: ((timeline?.results ?? []) as TransitionRow[]).map((step) => ({
+      at: iso(step.at),
+      state: step.state,
+      reason: step.reason,
+      text: reasonText(step.reason),
+      detail: step.detail,
+      attempt: step.attempt,
+    })),
+  };
+}
+
+interface MessageRow {
+  readonly cursor: number;
+  readonly id: string;
+  readonly event_id: string;
+  readonly campaign_id: string;
+  readonly customer_id: string;
+  readonly channel: string;
+  readonly sender: string;
+  readonly number: string | null;
+  readonly body: string | null;
+  readonly media_urls: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly detail: string | null;
+  readonly attempts: number;
+  readonly provider: string | null;
+  readonly provider_message_id: string | null;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
+interface TransitionRow {
+  readonly at: number;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly detail: string | null;
+  readonly attempt: number;
+}
+
+function messageJson(row: MessageRow): Record<string, unknown> {
+  return {
+    id: row.id,
+    event_id: row.event_id,
+    campaign: row.campaign_id,
+    customer_id: row.customer_id,
+    channel: row.channel,
+    sender: row.sender,
+    number: row.number,
+    body: row.body,
+    media_urls: JSON.parse(row.media_urls) as string[],
+    state: row.state,
+    reason: row.reason,
+    text: reasonText(row.reason),
+    detail: row.detail,
+    attempts: row.attempts,
+    provider: row.provider,
+    provider_message_id: row.provider_message_id,
+    created_at: iso(row.created_at),
+    updated_at: iso(row.updated_at),
+  };
+}

@@ -1,0 +1,32 @@
+/** `/v1/messages`: the log, and one message with its decision and timeline. */
+import { Hono } from 'hono';
+import { type AccessEnv, requires } from '../access/requires.ts';
+import { MESSAGE_STATES, type MessageState } from '../domain/states.ts';
+import { queryInt } from '../platform/http.ts';
+import { invalid, Problem } from '../platform/problem.ts';
+import { listMessages, readMessage } from './log.ts';
+
+export const messageRoutes = new Hono<AccessEnv>();
+
+messageRoutes.get('/', requires('read'), async (c) => {
+  const state = c.req.query('state');
+  if (state !== undefined && !MESSAGE_STATES.includes(state as MessageState)) {
+    throw invalid([{ path: 'state', message: `must be one of ${MESSAGE_STATES.join(', ')}` }]);
+  }
+  const limit = queryInt(c, 'limit', 50, 1, 200);
+  const before = queryInt(c, 'cursor', Number.MAX_SAFE_INTEGER, 1, Number.MAX_SAFE_INTEGER);
+  const filters = {
+    customer_id: c.req.query('customer_id'),
+    campaign: c.req.query('campaign'),
+    event_id: c.req.query('event_id'),
+    state,
+  };
+  const { messages, next } = await listMessages(c.var.runtime.db, filters, limit, before);
+  return c.json({ messages, next_cursor: next === null ? null : String(next) });
+});
+
+messageRoutes.get('/:id', requires('read'), async (c) => {
+  const message = await readMessage(c.var.runtime.db, c.req.param('id'));
+  if (!message) throw new Problem(404, 'There is no message with this id; see GET /v1/messages.');
+  return c.json(message);
+});

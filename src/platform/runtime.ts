@@ -1,0 +1,50 @@
+/** Everything that a request, a queue batch or a cron run needs from the world, handed down as one value. */
+import { type Bindings, type Config, readConfig } from './config.ts';
+
+/** A pointer to a deliverable message: ids only, no personal data. */
+export interface Pointer {
+  readonly message: string;
+  readonly shard: string;
+}
+
+/** A delivery receipt on its way to the ledger. `reference` is our message id where the provider returns it. */
+export interface ReceiptNote {
+  readonly provider: string;
+  readonly provider_message_id: string;
+  readonly reference: string | null;
+  readonly state: 'sent' | 'delivered' | 'undelivered' | 'failed';
+  readonly code: string | null;
+}
+
+export interface Runtime {
+  readonly db: D1Database;
+  readonly cache: KVNamespace;
+  readonly feeds: R2Bucket;
+  readonly outbox: Queue<Pointer>;
+  readonly receipts: Queue<ReceiptNote>;
+  readonly config: Config;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Keeps the Worker alive until the promise settles. */
+  readonly background: (promise: Promise<unknown>) => void;
+  /** The Worker's own front door, through which the sandbox carrier calls back. */
+  readonly frontDoor: (request: Request) => Promise<Response>;
+}
+
+export function createRuntime(
+  env: Bindings,
+  background: Runtime['background'],
+  frontDoor: Runtime['frontDoor'],
+): Runtime {
+  return {
+    db: env.DB,
+    cache: env.CACHE,
+    feeds: env.FEEDS,
+    outbox: env.OUTBOX as Queue<Pointer>,
+    receipts: env.RECEIPTS as Queue<ReceiptNote>,
+    config: readConfig(env),
+    now: () => Date.now(),
+    background,
+    frontDoor,
+  };
+}

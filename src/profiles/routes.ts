@@ -1,0 +1,52 @@
+/** `/v1/profiles`: look one up, set one. */
+import { Hono } from 'hono';
+import { type AccessEnv, requires } from '../access/requires.ts';
+import { readJson } from '../platform/json.ts';
+import { invalid, Problem } from '../platform/problem.ts';
+import { shardFor } from '../platform/shard.ts';
+import { profileJson } from './profile.ts';
+import { readRecord } from './record.ts';
+import { readProfile, upsertProfiles } from './store.ts';
+
+export const profileRoutes = new Hono<AccessEnv>();
+
+profileRoutes.get('/:id', requires('read'), async (c) => {
+  const id = c.req.param('id');
+  const row = await readProfile(shardFor(c.var.runtime, id).db, id);
+  if (!row) throw new Problem(404, 'There is no profile of this customer.');
+  return c.json(profileJson(row));
+});
+
+/** Sets the whole profile: what is left out is missing from then on. */
+profileRoutes.put('/:id', requires('admin'), async (c) => {
+  const { runtime, source } = c.var;
+  const id = c.req.param('id');
+  const body = await readJson(c.req.raw);
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw invalid([{ path: '(body)', message: 'must be a JSON object' }]);
+  }
+  if ('customer_id' in body && body.customer_id !== id) {
+    throw invalid([{ path: 'customer_id', message: 'differs from the id in the URL; leave it out' }]);
+  }
+  const unknown = Object.keys(body).filter((key) => !KNOWN.test(key));
+  if (unknown.length > 0) {
+    throw invalid(
+      unknown.map((path) => ({ path, message: 'is not a known field; put it into "attributes"' })),
+    );
+  }
+  if ('attributes' in body && (typeof body.attributes !== 'object' || Array.isArray(body.attributes))) {
+    throw invalid([{ path: 'attributes', message: 'must be a JSON object' }]);
+  }
+  const defaults = { updatedAt: runtime.now(), defaultCountry: source.defaultCountry };
+  const parsed = readRecord({ ...body, customer_id: id }, defaults);
+  if (!parsed.ok) throw invalid(parsed.errors);
+  const { MOBILE_NUMBER = null, SMS_CONSENT = null, SMS_VALID = null, attributes = {} } = parsed.profile;
+  const { db } = shardFor(runtime, id);
+  const whole = { ...parsed.profile, MOBILE_NUMBER, SMS_CONSENT, SMS_VALID, attributes };
+  const { stale } = await upsertProfiles(db, [whole], runtime.now());
+  if (stale > 0) throw new Problem(409, 'A newer profile is stored; updated_at lies before its time.');
+  const row = await readProfile(db, id);
+  return c.json(row && profileJson(row));
+});
+
+const KNOWN = /^(customer_id|attributes|updated_at|mobile_number|sms_consent|sms_valid)$/i;
