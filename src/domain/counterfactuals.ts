@@ -78,7 +78,7 @@ export function applyChanges(situation: Situation, changes: readonly Change[]): 
 
 function search(situation: Situation, policy: Policy): readonly Flip[] {
   const verdict = evaluate(situation, policy);
-  const variables = alternatives(situation, verdict.reason === 'opted_out');
+  const variables = alternatives(situation, verdict.use, verdict.reason === 'opted_out');
   const outcome = verdict.outcome === 'deliver' ? 'suppress' : 'deliver';
   const found: Flip[] = [];
 
@@ -98,7 +98,7 @@ function search(situation: Situation, policy: Policy): readonly Flip[] {
 }
 
 /** For every input, the values it could have had instead; what is easiest to mend stands first. */
-function alternatives(situation: Situation, afterStop: boolean): readonly (readonly Change[])[] {
+function alternatives(situation: Situation, use: Side | null, afterStop: boolean): readonly (readonly Change[])[] {
   const variables: Change[][] = [];
   for (const [input, rule] of [
     ['SMS_CONSENT', 'consent'],
@@ -123,10 +123,11 @@ function alternatives(situation: Situation, afterStop: boolean): readonly (reado
     if (otherIsUsable && now !== 'same' && situation.number.event !== 'same') to.push('other-side');
     variables.push(to.map((value) => ({ side, input: 'MOBILE_NUMBER', to: value })));
   }
+  // An opt-out can be lifted wherever there is one, and matters where there is none only for the number in use.
   for (const side of SIDES) {
-    const usable =
-      side === 'profile' ? situation.number.profile === 'usable' : situation.number.event === 'different';
-    if (usable) variables.push([{ side, input: 'opted_out', to: !situation.optedOut[side] }]);
+    const own = side === 'profile' || situation.number.event === 'different';
+    const out = situation.optedOut[side];
+    if (own && (out || side === use)) variables.push([{ side, input: 'opted_out', to: !out }]);
   }
   return variables;
 }

@@ -64,7 +64,9 @@ export function counterfactual(
   for (const change of changes) {
     if (change.input === 'opted_out') {
       suppressed = change.to;
-      words.push(change.to ? 'this number had opted out' : 'there were a new opt-in on this number');
+      const phone = sides[change.side].MOBILE_NUMBER;
+      const which = phone?.e164 ? `this number (${maskNumber(phone.e164)})` : 'this number';
+      words.push(change.to ? `${which} had opted out` : `there were a new opt-in on ${which}`);
     } else if (change.input === 'MOBILE_NUMBER') {
       const other = change.side === 'profile' ? 'event' : 'profile';
       const [value, word] = numberChange(change.side, change.to, sides[other].MOBILE_NUMBER, sides);

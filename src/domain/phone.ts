@@ -63,8 +63,8 @@ function tidy(raw: string): string {
 
 /** A number for logs, errors and plain words: `+14155550123` becomes `+1415•••0123`. */
 export function maskNumber(e164: string): string {
-  const head = e164.length >= 11 ? 5 : 3;
-  const tail = e164.length >= 11 ? 4 : 2;
+  const head = e164.length >= 12 ? 5 : 3;
+  const tail = e164.length >= 12 ? 4 : 2;
   return `${e164.slice(0, head)}•••${e164.slice(-tail)}`;
 }
 

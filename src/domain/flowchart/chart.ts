@@ -1,14 +1,12 @@
 /**
  * The two flowcharts as a model, drawn from the decision tables: pictures and texts are made from this and nothing else.
  *
- * A chart is a row of stages, one for each rule, in the order in which the rules are asked. A stage is a tree:
- * questions branch by what a side says, policy questions branch by their answers, and every leaf is an effect. Only
- * the words for a state are written here; a state or effect without words appears under its own name, so that a new
- * row, cell, option or effect in `tables.ts` shows up in the picture by itself.
+ * A chart is a row of stages, one for each rule, in the order in which they are asked. A stage is a tree: questions
+ * branch by what a side says, policy questions by their answers, and every leaf is an effect. A state without words of
+ * its own here appears under its name, so that a new row, cell or option in `tables.ts` shows up by itself.
  *
  * The path of a decision is found by the cell that its trace quotes, not by deciding again: a decision from years ago
- * lights what decided it then. Where today's tables no longer say the same, the stage says so instead of lighting
- * something that never happened.
+ * lights what decided it then, and where today's tables no longer say the same, the stage says so.
  */
 import type { Candidate, Decision, RuleName, RuleTrace } from '../decision.ts';
 import type { PolicyAnswer } from '../evaluate.ts';
@@ -18,15 +16,14 @@ import { POLICY_OPTIONS, type Policy, type PolicyKey } from '../policy.ts';
 import type { Reason } from '../reasons.ts';
 import * as tables from '../tables.ts';
 
-/** A way out of a question. */
+/** A way out of a question: a state or a policy's answer, as the tables name it. */
 export interface Branch {
-  /** The state or the policy's answer, as the tables name it. */
   readonly answer: string;
   readonly label: string;
-  /** What stood there in this decision, numbers masked; only where there is more to say than the label. */
+  /** What stood there in this decision, numbers masked, where there is more to say than the label. */
   readonly value: string | null;
   readonly lit: boolean;
-  /** Of a policy's answer: whether the given policy gives it, and whether it is the default. */
+  /** Of a policy's answer: whether the given policy gives it. */
   readonly inForce: boolean;
   readonly isDefault: boolean;
   /** The table's note on this row. */
@@ -71,10 +68,9 @@ export interface Chart {
   readonly stages: readonly Stage[];
 }
 
+/** Whose answers are in force, and whose path is lit. Without a policy, all answers stand side by side. */
 export interface ChartInput {
-  /** Whose answers are in force; without one, all answers stand side by side. */
   readonly policy?: Policy | undefined;
-  /** Whose path is lit. */
   readonly decision?: Decision | undefined;
 }
 
@@ -83,11 +79,7 @@ export function flowcharts(input: ChartInput): readonly [Chart, Chart] {
   const flags = Object.values(tables.FLAG_RULES).map((rule) => flagStage(rule, input));
   return [
     { id: 'number', title: 'Which number is used', stages: [numberStage(input)] },
-    {
-      id: 'permission',
-      title: 'Whether this number may be texted',
-      stages: [suppressionStage(input), ...flags],
-    },
+    { id: 'permission', title: 'Whether it may be texted', stages: [suppressionStage(input), ...flags] },
   ];
 }
 
@@ -139,29 +131,30 @@ function numberStage({ policy, decision }: ChartInput): Stage {
     trace,
     keyFor: (key) => key,
     words: numberWords,
-    value: (side) => numberValue(side, trace, decision?.candidates ?? []),
+    value: (side) => numberValue(side, decision),
     effect: numberEffect,
   });
-  // What no cell asks says which numbers count as usable, so it stands here.
-  const asked = new Set<string>(
-    tables.NUMBER_TABLE.flatMap(({ cell }) => ('policy' in cell ? [cell.policy] : [])),
-  );
-  for (const { keys } of Object.values(tables.FLAG_RULES))
-    for (const key of Object.values(keys)) asked.add(key);
-  const rest = (Object.keys(POLICY_OPTIONS) as PolicyKey[]).filter((key) => policy && !asked.has(key));
-  const settings = rest.map((key) => setting(key, policy?.[key] ?? ''));
+  // A question that no cell asks is about what counts as a usable number, so it stands here.
+  const settings = policy ? untabledKeys().map((key) => setting(key, policy[key])) : [];
   return { rule: 'MOBILE_NUMBER', root, settings, remark: remarkOn(root, trace) };
+}
+
+/** The policy's questions that no cell of the tables asks. */
+export function untabledKeys(): readonly PolicyKey[] {
+  const numbers = tables.NUMBER_TABLE.flatMap(({ cell }) => ('policy' in cell ? [cell.policy] : []));
+  const flags = Object.values(tables.FLAG_RULES).flatMap(({ keys }) => Object.values(keys));
+  const asked = new Set([...numbers, ...flags]);
+  return (Object.keys(POLICY_OPTIONS) as PolicyKey[]).filter((key) => !asked.has(key));
 }
 
 function suppressionStage({ decision }: ChartInput): Stage {
   const trace = traceOf(decision, 'suppression');
-  const branch = (answer: string, effect: Effect): Branch => ({
-    ...PLAIN,
-    answer,
-    label: answer,
-    lit: trace?.result === effect.result,
-    to: { kind: 'effect', id: `suppression.${answer}`, ...effect },
-  });
+  const number = decision?.number ? masked(decision.number.value, true) : null;
+  const branch = (answer: string, effect: Effect): Branch => {
+    const lit = trace?.result === effect.result;
+    const to = { kind: 'effect', id: `suppression.${answer}`, ...effect } as const;
+    return { ...PLAIN, answer, label: answer, value: lit ? number : null, lit, to };
+  };
   const root: QuestionNode = {
     kind: 'question',
     id: 'suppression',
@@ -171,8 +164,7 @@ function suppressionStage({ decision }: ChartInput): Stage {
       branch('no', { tone: 'go', text: 'go on', result: 'clear', reason: null }),
     ],
   };
-  const remark = trace?.result === 'not asked' ? trace.text : remarkOn(root, trace);
-  return { rule: 'suppression', root, settings: [], remark };
+  return { rule: 'suppression', root, settings: [], remark: remarkOn(root, trace) };
 }
 
 function flagStage(rule: tables.FlagRule, { policy, decision }: ChartInput): Stage {
@@ -184,12 +176,9 @@ function flagStage(rule: tables.FlagRule, { policy, decision }: ChartInput): Sta
     words: (state) => state,
     value: (side, state) => {
       // The cell says `missing` where a `true` was there but vouched for a number that is not used.
-      if (state === 'missing' && trace?.[side] === true) return 'true, but for a number that is not used';
-      const one = decision?.candidates.find(
-        ({ from, attribute }) => from === side && attribute === rule.name,
-      );
-      const age = ageOf(one);
-      return age && `${state}, ${age}`;
+      if (state === 'missing' && trace?.[side] === true) return `${side}: true, but for another number`;
+      const age = ageOf(candidate(decision, side, rule.name));
+      return age && `${side}: ${state}, ${age}`;
     },
     effect: (effect) => flagEffect(effect, rule),
   });
@@ -225,14 +214,10 @@ function tableTree<E, K extends PolicyKey>(
   const isLit = (row: Row<E, K>, asked: PolicyAnswer | null): boolean =>
     trace?.cell === cellName(row.profile, row.event, asked);
 
-  const answers = (
-    row: Row<E, K>,
-    id: string,
-    asked: K,
-    options: Readonly<Record<string, E>>,
-  ): QuestionNode => {
-    const key = keyFor(asked);
-    const branches = Object.entries(options).map(([answer, of]) => ({
+  const cellNode = (row: Row<E, K>, id: string): ChartNode => {
+    if ('effect' in row.cell) return effectNode(id, row.cell.effect);
+    const key = keyFor(row.cell.policy);
+    const branches = Object.entries(row.cell.options).map(([answer, of]) => ({
       ...PLAIN,
       answer,
       label: answer,
@@ -244,9 +229,8 @@ function tableTree<E, K extends PolicyKey>(
     return { kind: 'policy', id, text: key, branches };
   };
   const rowBranch = (row: Row<E, K>): Branch => {
-    const { profile, event, cell, note = null } = row;
-    const id = `${name}.${profile}.${event}`;
-    const to = 'effect' in cell ? effectNode(id, cell.effect) : answers(row, id, cell.policy, cell.options);
+    const { profile, event, note = null } = row;
+    const to = cellNode(row, `${name}.${profile}.${event}`);
     const lit = to.kind === 'effect' ? isLit(row, null) : litPath(to).length > 0;
     const label = words(event, profile);
     return { ...PLAIN, answer: event, label, value: lit ? value('event', event) : null, lit, note, to };
@@ -255,8 +239,8 @@ function tableTree<E, K extends PolicyKey>(
     const branches = table.filter((row) => row.profile === profile).map(rowBranch);
     const lit = branches.some((branch) => branch.lit);
     const to = { kind: 'question', id: `${name}.${profile}`, text: 'and in the event?', branches } as const;
-    const shown = lit ? value('profile', profile) : null;
-    return { ...PLAIN, answer: profile, label: words(profile), value: shown, lit, to };
+    const label = words(profile);
+    return { ...PLAIN, answer: profile, label, value: lit ? value('profile', profile) : null, lit, to };
   });
   return { kind: 'question', id: name, text: `${name} in the profile?`, branches };
 }
@@ -279,24 +263,33 @@ function traceOf(decision: Decision | undefined, name: RuleName): RuleTrace | nu
 /** A decision that the tables of today would not take in this way is not drawn as if they would. */
 function remarkOn(root: QuestionNode, trace: RuleTrace | null): string | null {
   if (trace === null) return null;
+  if (trace.result === 'not asked') return trace.text;
   const end = litPath(root).at(-1)?.to;
   if (end?.kind !== 'effect') return `Decided by a cell that the tables no longer have: ${trace.cell}.`;
   if (end.result === trace.result && end.reason === trace.reason) return null;
   return `The tables have changed since. Then, this cell gave: ${trace.result} ${trace.reason ?? ''}`.trim();
 }
 
-function numberValue(side: tables.Side, trace: RuleTrace | null, all: readonly Candidate[]): string | null {
-  const value = trace?.[side];
+function numberValue(side: tables.Side, decision: Decision | undefined): string | null {
+  const value = traceOf(decision, 'MOBILE_NUMBER')?.[side];
   if (typeof value !== 'string') return null;
-  const candidate = all.find((one) => one.from === side && one.attribute === 'MOBILE_NUMBER');
-  const isNumber = candidate?.usable === true && /^\+\d{6,15}$/.test(value);
-  const age = ageOf(candidate);
-  return (isNumber ? maskNumber(value) : maskRaw(value)) + (age === null ? '' : `, ${age}`);
+  const one = candidate(decision, side, 'MOBILE_NUMBER');
+  const age = ageOf(one);
+  return `${side}: ${masked(value, one?.usable === true)}${age ? `, ${age}` : ''}`;
+}
+
+/** What is not surely a number is masked whole: it might be anything. */
+function masked(value: string, usable: boolean): string {
+  return usable && /^\+\d{6,15}$/.test(value) ? maskNumber(value) : maskRaw(value);
+}
+
+function candidate(decision: Decision | undefined, side: tables.Side, name: string): Candidate | undefined {
+  return decision?.candidates.find(({ from, attribute }) => from === side && attribute === name);
 }
 
 /** How old a value was when it was decided upon, in the largest unit that still says something. */
-function ageOf(candidate: Candidate | undefined): string | null {
-  const seconds = candidate?.age_seconds;
+function ageOf(one: Candidate | undefined): string | null {
+  const seconds = one?.age_seconds;
   if (seconds == null) return null;
   if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s old`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min old`;

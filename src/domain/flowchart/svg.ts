@@ -1,10 +1,9 @@
 /**
  * The flowcharts as one SVG: self-contained, readable on a phone, on a slide and on paper, by eye and by ear.
  *
- * A decision tree is drawn as an indented tree with elbow connectors, by hand. A layout library would give the usual
- * wide diagram, which a phone shrinks until nobody can read it, and would weigh more than the rest of the domain. In
- * an indented tree the width never changes and the height is the number of rows, so the layout is one cursor moving
- * down, and a new row in the tables makes the picture longer and nothing else.
+ * Drawn by hand as an indented tree with elbow connectors. A layout library would give the usual wide diagram, which a
+ * phone shrinks until nobody can read it, and would weigh more than the rest of the domain. An indented tree keeps its
+ * width, so the layout is one cursor moving down, and a new row in the tables makes the picture longer, nothing else.
  *
  * The lit path is told apart by line width, dashes, weight and fill as well as by colour. Text widths are estimated
  * for a wide font, since a Worker has none to measure with; what would still be too wide is squeezed.
@@ -12,14 +11,7 @@
 import type { Decision } from '../decision.ts';
 import { policyLabel } from '../explain.ts';
 import type { NamedPolicy } from '../policy.ts';
-import {
-  type Branch,
-  type EffectNode,
-  flowcharts,
-  litEffect,
-  type QuestionNode,
-  type Stage,
-} from './chart.ts';
+import * as chart from './chart.ts';
 
 export interface SvgInput {
   readonly title: string;
@@ -30,10 +22,7 @@ export interface SvgInput {
   readonly layout?: 'column' | 'wide' | undefined;
 }
 
-interface Drawing {
-  readonly body: string;
-  readonly height: number;
-}
+type Drawing = { readonly body: string; readonly height: number };
 
 const CARD = 416;
 const GAP = 9;
@@ -41,12 +30,15 @@ const GAP = 9;
 const RIGHT = CARD - 10;
 const PILL = 190;
 const PILL_END = RIGHT - 8;
+/** The size that bold text of 14 px comes to, for measuring. */
+const BOLD = 15.7;
+const LEGEND =
+  'Every rule is asked; the first one that blocks is the reason. If none blocks, the text is sent. A hexagon is a question that the policy answers; the filled dot is its answer.';
 
 /** Draws both flowcharts. The same input gives the same picture. */
 export function flowchartSvg({ title, policy, decision, layout = 'column' }: SvgInput): string {
-  const stages = flowcharts({ policy: policy.document, decision }).flatMap((chart) => chart.stages);
-  const deciding = stages.findIndex((stage) => litEffect(stage)?.tone === 'stop');
-  const cards = stages.map((stage, i) => stageCard(stage, i, decision !== undefined, i === deciding));
+  const stages = chart.flowcharts({ policy: policy.document, decision }).flatMap(({ stages }) => stages);
+  const cards = stages.map((stage, i) => stageCard(stage, i, decision));
   // Side by side, the short suppression check stands under the number: three columns of about one height.
   const columns = layout === 'wide' ? [cards.slice(0, 2), ...cards.slice(2).map((card) => [card])] : [cards];
   const width = columns.length * (CARD + GAP) + GAP;
@@ -58,8 +50,8 @@ export function flowchartSvg({ title, policy, decision, layout = 'column' }: Svg
     let y = top;
     column.forEach((card, r) => {
       parts.push(place(GAP + c * (CARD + GAP), y, card.body));
-      if (r > 0) parts.push(`<path class="m" d="M${GAP + 13} ${y - GAP}h18l-9 8z"/>`);
-      y += card.height + GAP;
+      if (r > 0) parts.push(`<path class="m" d="M${GAP + 15} ${y - 13}h18l-9 9z"/>`);
+      y += card.height + 2 * GAP;
     });
     bottom = Math.max(bottom, y);
   });
@@ -89,51 +81,47 @@ function description(policy: NamedPolicy, decision: Decision | undefined): strin
 
 /** Title, policy, and the decision in one sentence. */
 function heading(title: string, policy: NamedPolicy, decision: Decision | undefined, width: number): Drawing {
-  const lines: string[] = [];
   let y = 0;
-  const write = (text: string, cls: string, size: number, x = 2): void => {
-    for (const line of wrap(text, width - 2 * x, cls === 'm' ? size : size * 1.12)) {
-      y += size + 7;
-      lines.push(`<text class="${cls}" x="${x}" y="${y - 5}">${xml(line)}</text>`);
-    }
+  const write = (text: string, cls: string, size: number, x: number): string => {
+    const lines = wrap(text, width - 2 * x, cls === 'm' ? size : size * 1.12);
+    const from = y + size + 2;
+    y += lines.length * (size + 7);
+    return lines.map((line, i) => label(x, from + i * (size + 7), line, cls)).join('');
   };
-  write(title.slice(0, 200), 'title', 20);
-  const used = decision?.policy ?? policy;
-  const other = used.name !== policy.name || used.version !== policy.version;
+  const { name, version } = decision?.policy ?? policy;
+  const other = name !== policy.name || version !== policy.version;
+  const decided = Date.parse(decision?.decided_at ?? '');
+  const when = Number.isNaN(decided)
+    ? ''
+    : `, on ${new Date(decided).toISOString().slice(0, 16).replace('T', ' at ')} UTC`;
+  const policyText = `Policy: ${policyLabel({ ...policy, name, version })}${when}.`;
   const dots = other ? ` The dots show ${policyLabel(policy)}.` : '';
-  write(`Policy: ${policyLabel({ ...policy, ...used })}.${dots}`, 'm', 14);
-  if (!decision) return { body: lines.join(''), height: y };
-  const decided = Date.parse(decision.decided_at);
-  if (!Number.isNaN(decided)) {
-    write(`Decided ${new Date(decided).toISOString().slice(0, 16).replace('T', ' ')} UTC.`, 'm', 14);
-  }
+  const top = write(title.slice(0, 200), 'title', 20, 2) + write(policyText + dots, 'm', 14, 2);
+  if (!decision) return { body: top, height: y };
   const from = y + 6;
-  y += 14;
-  const tone = decision.outcome === 'deliver' ? 'go' : 'stop';
-  write(decision.text.slice(0, 600), 'said', 16, 16);
+  y = from + 8;
+  const said = write(decision.text.slice(0, 600), 'said', 16, 16);
   y += 8;
-  const verdict = `<rect class="verdict ${tone}" x="1" y="${from}" width="${width - 2}" height="${y - from}" rx="10"/>`;
-  return { body: verdict + lines.join(''), height: y };
+  const tone = decision.outcome === 'deliver' ? 'go' : 'stop';
+  const frame = `<rect class="verdict ${tone}" x="1" y="${from}" width="${width - 2}" height="${y - from}" rx="10"/>`;
+  return { body: top + frame + said, height: y };
 }
 
-/** How to read the picture. */
 function legend(hasDecision: boolean, width: number): Drawing {
-  const words = [
-    'Every rule is asked; the first one that blocks is the reason. If none blocks, the text is sent.',
-    'A hexagon is a question that the policy answers; the filled dot is its answer.',
-    ...(hasDecision ? ['The thick, unbroken line is the path that this decision took.'] : []),
-  ];
-  const lines = words.flatMap((text) => wrap(text, width - 4, 14));
-  const body = lines.map((line, i) => label(2, 14 + i * 20, line, 'm')).join('');
-  return { body, height: lines.length * 20 };
+  const path = hasDecision ? ' The thick, unbroken line is the path that this decision took.' : '';
+  const lines = wrap(`${LEGEND}${path}`, width - 4, 14);
+  return {
+    body: lines.map((line, i) => label(2, 14 + i * 20, line, 'm')).join(''),
+    height: lines.length * 20,
+  };
 }
 
 /** One rule: its header with the result, the tree, and what the tree cannot show. */
-function stageCard(stage: Stage, index: number, hasDecision: boolean, decides: boolean): Drawing {
+function stageCard(stage: chart.Stage, index: number, decision: Decision | undefined): Drawing {
   const under: string[] = [];
   const lit: string[] = [];
   const over: string[] = [];
-  const dim = hasDecision ? 'dim' : '';
+  const dim = decision ? 'dim' : '';
   const way = (isLit: boolean, d: string, tip = ''): void => {
     const arrow = tip && `<path class="tip ${isLit ? 'lit' : dim}" d="M${tip}l-8-4.5v9z"/>`;
     (isLit ? lit : under).push(`<path class="way ${isLit ? 'lit' : dim}" d="${d}"/>${arrow}`);
@@ -144,19 +132,20 @@ function stageCard(stage: Stage, index: number, hasDecision: boolean, decides: b
     `<rect class="${kind} ${isLit ? 'lit' : ''}" x="${x}" y="${top}" width="${RIGHT - x}" height="${bottom - top}" rx="8"/>`;
   let y = 82;
 
-  const leaf = (branch: Branch, to: EffectNode, x: number, mid: number, quiet = dim): void => {
-    const weight = branch.lit || branch.inForce ? 'b' : quiet;
-    over.push(label(x, mid + 5, branch.label, weight, PILL - 20 - x));
-    way(branch.lit, `M${x + textWidth(branch.label, 15) + 7} ${mid}H${PILL - 7}`, `${PILL - 1} ${mid}`);
+  const leaf = (branch: chart.Branch, to: chart.EffectNode, x: number, mid: number, quiet = dim): void => {
+    const weight = branch.lit ? 'b' : branch.inForce ? '' : quiet;
+    over.push(label(x, mid + 5, branch.label, weight, PILL - 12 - x));
+    const from = x + 5 + textWidth(branch.label, branch.lit ? BOLD : 14);
+    way(branch.lit, `M${from} ${mid}H${PILL - 7}`, `${PILL - 1} ${mid}`);
     over.push(pill(to, mid - 12, branch.lit ? 'lit' : quiet));
   };
-  const value = (branch: Branch, x: number): void => {
+  const value = (branch: chart.Branch, x: number): void => {
     if (branch.value === null) return;
     over.push(label(x, y + 13, branch.value, 'value', RIGHT - x - 6));
     y += 22;
   };
   /** The line on which the branches of a node hang, and along it the lit one. */
-  const trunk = (node: QuestionNode, x: number, row: (branch: Branch) => number): void => {
+  const trunk = (node: chart.QuestionNode, x: number, row: (branch: chart.Branch) => number): void => {
     const from = y;
     for (const branch of node.branches) {
       const mid = row(branch);
@@ -164,84 +153,81 @@ function stageCard(stage: Stage, index: number, hasDecision: boolean, decides: b
       if (branch.lit) way(true, `M${x} ${from}V${mid}`);
     }
   };
-  const tree = (node: QuestionNode, x: number): void =>
+  const tree = (node: chart.QuestionNode, x: number): void =>
     trunk(node, x, (branch) => {
       const { to, lit: isLit } = branch;
       const top = y + 4;
       const mid = top + 14;
       y = top + 28;
       if (to.kind === 'effect') {
-        way(isLit, `M${x} ${mid}h15`);
-        leaf(branch, to, x + 20, mid);
-        value(branch, x + 20);
+        way(isLit, `M${x} ${mid}h13`);
+        leaf(branch, to, x + 19, mid);
+        value(branch, x + 19);
         return mid;
       }
-      way(isLit, `M${x} ${mid}h9`, `${x + 15} ${mid}`);
-      const then = to.kind === 'question' ? `<tspan class="m" dx="8">${xml(to.text)}</tspan>` : '';
-      over.push(
-        `<text x="${x + 26}" y="${mid + 5}"><tspan class="b">${xml(branch.label)}</tspan>${then}</text>`,
-      );
-      value(branch, x + 26);
+      way(isLit, `M${x} ${mid}h7`, `${x + 13} ${mid}`);
+      over.push(label(x + 24, mid + 5, branch.label, 'b', RIGHT - x - 30));
+      const after = x + 32 + textWidth(branch.label, BOLD);
+      value(branch, x + 24);
       if (to.kind === 'question') {
-        under.push(box('ask', x + 16, top, y, isLit));
-        tree(to, x + 32);
+        over.push(label(after, mid + 5, to.text, 'm', RIGHT - after - 6));
+        under.push(box('ask', x + 14, top, y, isLit));
+        tree(to, x + 28);
         return mid;
       }
-      over.push(
-        hexagon(x + 36, y + 7, isLit),
-        label(x + 52, y + 12, `policy: ${to.text}`, 'p', RIGHT - x - 58),
-      );
+      over.push(hexagon(x + 32, y + 7, isLit));
+      over.push(label(x + 46, y + 12, `policy: ${to.text}`, 'p', RIGHT - x - 52));
       y += 14;
-      trunk(to, x + 36, (answer) => {
+      trunk(to, x + 32, (answer) => {
         const at = y + 15;
-        over.push(`<circle class="dot ${answer.inForce ? 'on' : ''}" cx="${x + 36}" cy="${at}" r="6"/>`);
-        if (answer.to.kind === 'effect') leaf(answer, answer.to, x + 52, at, answer.inForce ? dim : 'dim');
+        over.push(`<circle class="dot ${answer.inForce ? 'on' : ''}" cx="${x + 32}" cy="${at}" r="6"/>`);
+        if (answer.to.kind === 'effect') leaf(answer, answer.to, x + 46, at, answer.inForce ? dim : 'dim');
         y += 28;
         return at;
       });
       y += 6;
-      under.unshift(box('policy', x + 16, top, y, isLit));
+      under.unshift(box('policy', x + 14, top, y, isLit));
       return mid;
     });
 
-  const end = litEffect(stage);
-  over.push(`<circle class="badge" cx="24" cy="25" r="12"/>${label(20, 30, String(index + 1), 'on b')}`);
-  over.push(label(42, 30, stage.rule, 'rule', (end ? PILL : RIGHT) - 44));
+  const end = chart.litEffect(stage);
+  over.push(`<circle class="badge" cx="22" cy="25" r="12"/>${label(18, 30, String(index + 1), 'on b')}`);
+  over.push(label(40, 30, stage.rule, 'rule', (end ? PILL : RIGHT) - 42));
   if (end) over.push(pill(end, 13, 'lit'));
   over.push(box('ask', 10, 48, 82, end !== null), label(24, 70, stage.root.text, 'b', RIGHT - 40));
-  tree(stage.root, 26);
+  tree(stage.root, 24);
   y += 6;
   for (const { key, answer, text } of stage.settings) {
-    over.push(hexagon(26, y + 14, false));
+    over.push(hexagon(24, y + 14, false));
     over.push(label(42, y + 19, `policy: ${key}: ${answer}`, 'p', RIGHT - 48));
     over.push(label(42, y + 38, text, 'm', RIGHT - 48));
     y += 38;
   }
-  for (const line of stage.remark ? wrap(stage.remark, RIGHT - 28, 14) : []) {
+  for (const line of stage.remark ? wrap(stage.remark.slice(0, 300), RIGHT - 28, BOLD) : []) {
     y += 19;
     over.push(label(14, y + 4, line, 'b'));
   }
   y += 14;
+  const decides = decision?.rules.find((rule) => rule.reason !== null)?.rule === stage.rule;
   const card = `<rect class="card ${decides ? 'decides' : ''}" x="1" y="1" width="${CARD - 2}" height="${y - 2}" rx="12"/>`;
   return { body: [card, ...under, ...lit, ...over].join(''), height: y };
 }
 
 /** An effect, with a tick or a cross: colour alone says nothing to some, and nothing on paper. */
-function pill(effect: EffectNode, y: number, cls: string): string {
+function pill(effect: chart.EffectNode, y: number, cls: string): string {
   const mark = effect.tone === 'go' ? 'm0 0l4 4l7-8' : 'm1-4l8 8m0-8l-8 8';
   return `<g class="pill ${effect.tone} ${cls}"><rect x="${PILL}" y="${y}" width="${PILL_END - PILL}" height="24" rx="12"/><path d="M${PILL + 10} ${y + 12}${mark}"/>${label(PILL + 26, y + 17, effect.text, '', PILL_END - PILL - 32)}</g>`;
 }
 
 /** One line of text; squeezed where it would be wider than `max` even in a wide font. */
 function label(x: number, y: number, text: string, cls: string, max = Number.POSITIVE_INFINITY): string {
-  const size = cls === 'rule' || cls === 'value' || cls.startsWith('b') ? 15.5 : 14;
+  const size = cls === 'rule' || cls === 'value' || cls.startsWith('b') ? BOLD : 14;
   const squeeze = textWidth(text, size) > max ? ` textLength="${max}" lengthAdjust="spacingAndGlyphs"` : '';
   return `<text class="${cls}" x="${x}" y="${y}"${squeeze}>${xml(text)}</text>`;
 }
 
-function place(x: number, y: number, body: string): string {
-  return `<g transform="translate(${x} ${y})">${body}</g>`;
-}
+const place = (x: number, y: number, body: string): string =>
+  `<g transform="translate(${x} ${y})">${body}</g>`;
 
 /** The width of a text in a wide sans serif (DejaVu, Verdana), so that every other font fits too. Bold: a size more. */
 function textWidth(text: string, size: number): number {
@@ -255,26 +241,17 @@ function textWidth(text: string, size: number): number {
   return em * size;
 }
 
-/** Breaks a text into lines; a word that is wider than a line is cut. */
+/** Breaks a text into lines at blanks, and inside a word only where it is wider than a line. */
 function wrap(text: string, max: number, size: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(/\s+/)) {
-    let rest = line === '' ? word : ` ${word}`;
-    if (textWidth(line + rest, size) > max && line !== '') {
-      lines.push(line);
-      line = '';
-      rest = word;
-    }
-    for (const char of rest) {
-      if (textWidth(line + char, size) > max) {
-        lines.push(line);
-        line = '';
-      }
-      line += char;
+  const lines = [''];
+  for (const word of text.split(/(?<=\s)/)) {
+    if (textWidth((lines.at(-1) ?? '') + word.trimEnd(), size) > max) lines.push('');
+    for (const char of word) {
+      if (textWidth((lines.at(-1) ?? '') + char, size) > max && char !== ' ') lines.push('');
+      lines[lines.length - 1] += char;
     }
   }
-  return line === '' ? lines : [...lines, line];
+  return lines.map((line) => line.trim()).filter(Boolean);
 }
 
 /** Each colour in light and in dark. Text colours keep a contrast of at least 4.5 on what lies behind them. */
@@ -307,8 +284,13 @@ text{fill:${c('ink')}}.m{fill:${c('muted')}}.p{fill:${c('policy')}}.value{fill:$
 .pill.dim rect{fill:${c('card')};stroke:${c('line')}}.dim text,text.dim{fill:${c('muted')}}.pill.lit text{fill:${c('card')}}.pill.lit path{stroke:${c('card')}}`;
 }
 
-const STYLE = `text{font:400 14px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-.title{font-size:20px;font-weight:700}.said{font-size:16px;font-weight:700}.rule{font-size:15px;font-weight:700}.b,.value{font-weight:700}
+const BASE = `text{font:400 14px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+.title{font-size:20px;font-weight:700}.said{font-size:16px;font-weight:700}.rule{font-size:14.5px;font-weight:700}.b,.value{font-weight:700}
 .way,.pill path{fill:none;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}.way.dim{stroke-dasharray:1 4}.way.lit{stroke-width:3.5}
-.pill path{stroke-width:2}.card,.verdict,.ask,.policy,.hub,.dot{stroke-width:1.5}.decides,.ask.lit,.policy.lit{stroke-width:3}.pill.lit rect{stroke-width:3}
-${rules(0)}@media (prefers-color-scheme:dark){${rules(1)}}@media print{${rules(0)}}`.replaceAll('\n', '');
+.pill path{stroke-width:2}.card,.verdict,.ask,.policy,.hub,.dot{stroke-width:1.5}.decides,.ask.lit,.policy.lit{stroke-width:3}.pill.lit rect{stroke-width:3}`;
+
+/** Keeps the rules inside the picture where it stands in a page. */
+const scoped = (css: string): string =>
+  css.replace(/\s*([^{}]+)(?=\{)/g, (_, all: string) => all.replace(/(?<=^|,)/g, '.optitext-flow '));
+const DARK = `@media (prefers-color-scheme:dark){${scoped(rules(1))}}`;
+const STYLE = `${scoped(BASE + rules(0))}${DARK}@media print{${scoped(rules(0))}}`;
