@@ -7,6 +7,8 @@ import { defineConfig } from 'vitest/config';
  */
 export default defineConfig({
   test: {
+    // What a passing test logs is no news.
+    silent: 'passed-only',
     projects: [
       {
         plugins: [

@@ -27,7 +27,14 @@ policyRoutes.get('/', requires('read'), async (c) => {
   return c.json({ policies: [...presets, ...stored.map(policyJson)] });
 });
 
-policyRoutes.get('/:name', requires('read'), async (c) => c.json(policyJson(await existing(c))));
+policyRoutes.get('/:name', requires('read'), async (c) => {
+  const newest = await existing(c);
+  const version = queryInt(c, 'version', newest.version, 1, 1e9);
+  const policy =
+    version === newest.version ? newest : await readPolicy(c.var.runtime.db, newest.name, version);
+  if (!policy) throw new Problem(404, `This policy has the versions 1 to ${newest.version}.`);
+  return c.json(policyJson(policy));
+});
 
 policyRoutes.get('/:name/versions', requires('read'), async (c) => {
   const versions = await policyVersions(c.var.runtime.db, c.req.param('name'));

@@ -171,7 +171,10 @@ describe('many events', () => {
     ['{"events": […]}', (events: unknown[]) => ({ events })],
   ])('come as %s and are answered one by one, in order', async (_, wrap) => {
     const good = goodEvent(campaign.trigger);
-    const bad = { ...goodEvent(campaign.trigger, { id: unique('event') }), customer_id: 7 } as Record<string, unknown>;
+    const bad = { ...goodEvent(campaign.trigger, { id: unique('event') }), customer_id: 7 } as Record<
+      string,
+      unknown
+    >;
     const twice = good;
     const other = { ...good, type: 'other' };
     const { status, body } = await call('POST', '/v1/events', wrap([good, bad, twice, other]));
