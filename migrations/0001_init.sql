@@ -59,9 +59,12 @@ CREATE TABLE events (
   body_hash   TEXT NOT NULL,                   -- tells a repeated event from another one under the same id
   data        TEXT NOT NULL,
   inputs      TEXT NOT NULL,                   -- what profile, event and suppressions said when it was decided
-  answer      TEXT NOT NULL,                   -- messages of the first answer: [{id, campaign, state, reason}]
+  answer      TEXT NOT NULL,                   -- messages of the first answer: [{id, campaign, state, reason, policy}]
   accept_id   TEXT NOT NULL                    -- the request that won the race for this id
 ) STRICT;
+
+-- For what-if replays over a range of time.
+CREATE INDEX events_by_time ON events (received_at);
 
 CREATE TABLE messages (
   id                  TEXT PRIMARY KEY,        -- derived from campaign and event: a retry meets its own row

@@ -13,6 +13,7 @@ import { errorText, log } from './platform/log.ts';
 import { Problem } from './platform/problem.ts';
 import { createRuntime } from './platform/runtime.ts';
 import { policyRoutes } from './policies/routes.ts';
+import { whatIfRoutes } from './policies/what-if-routes.ts';
 import { profileRoutes } from './profiles/routes.ts';
 import { syncRoutes } from './profiles/sync-routes.ts';
 
@@ -39,6 +40,7 @@ app.route('/v1/decisions', decisionRoutes);
 app.route('/v1/messages', messageRoutes);
 app.route('/v1/campaigns', campaignRoutes);
 app.route('/v1/policies', policyRoutes);
+app.route('/v1/policies', whatIfRoutes);
 app.route('/v1/profiles', profileRoutes);
 app.route('/v1/sync', syncRoutes);
 app.route('/v1/suppressions', suppressionRoutes);

@@ -98,7 +98,11 @@ function search(situation: Situation, policy: Policy): readonly Flip[] {
 }
 
 /** For every input, the values it could have had instead; what is easiest to mend stands first. */
-function alternatives(situation: Situation, use: Side | null, afterStop: boolean): readonly (readonly Change[])[] {
+function alternatives(
+  situation: Situation,
+  use: Side | null,
+  afterStop: boolean,
+): readonly (readonly Change[])[] {
   const variables: Change[][] = [];
   for (const [input, rule] of [
     ['SMS_CONSENT', 'consent'],

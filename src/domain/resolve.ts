@@ -30,12 +30,14 @@ export interface ResolveInput {
   readonly decidedAt: string;
 }
 
+/** Only the verdict, without words: what a replay of very many events needs. */
+export function judge(input: Omit<ResolveInput, 'decidedAt'>, policy: Policy): Verdict {
+  return evaluate(situationOf(sidesOf(input, policy), input.optedOut), policy);
+}
+
 /** Decides. Total: every combination of inputs gives a decision with its reasons. */
 export function resolve(input: ResolveInput, policy: NamedPolicy): Decision {
-  const sides = {
-    profile: understood(input.profile?.attributes ?? NO_ATTRIBUTES, policy.document),
-    event: understood(input.event.attributes, policy.document),
-  };
+  const sides = sidesOf(input, policy.document);
   const situation = situationOf(sides, input.optedOut);
   const verdict = evaluate(situation, policy.document);
   const phone = verdict.use === null ? null : sides[verdict.use].MOBILE_NUMBER;
@@ -67,6 +69,14 @@ export function situationOf(sides: Record<Side, Attributes>, optedOut: ReadonlyS
     consent: { profile: flagState(profile.SMS_CONSENT), event: flagState(event.SMS_CONSENT) },
     validity: { profile: flagState(profile.SMS_VALID), event: flagState(event.SMS_VALID) },
     optedOut: { profile: isOut(profile.MOBILE_NUMBER), event: isOut(event.MOBILE_NUMBER) },
+  };
+}
+
+/** What each side says, as this policy understands numbers. */
+function sidesOf(input: Omit<ResolveInput, 'decidedAt'>, policy: Policy): Record<Side, Attributes> {
+  return {
+    profile: understood(input.profile?.attributes ?? NO_ATTRIBUTES, policy),
+    event: understood(input.event.attributes, policy),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Decision } from '../domain/decision.ts';
 import { type NamedPolicy, presetPolicy } from '../domain/policy.ts';
 import type { ResolveInput } from '../domain/resolve.ts';
 import type { NewEvent, NewMessage } from '../ledger/accept.ts';
+import { recordInputs } from '../ledger/inputs.ts';
 import type { AnswerMessage } from '../ledger/stored.ts';
 import { derivedId } from '../platform/ids.ts';
 import { iso } from '../platform/sql.ts';
@@ -69,22 +70,14 @@ export async function decideEvent(
       received_at: now,
       body_hash: event.bodyHash,
       data: JSON.stringify(event.data),
-      inputs: JSON.stringify(recordedInputs(input)),
-      answer: JSON.stringify(answer.map(({ decision: _, ...message }) => message)),
+      inputs: recordInputs(input),
+      answer: JSON.stringify(
+        answer.map(({ decision, ...message }) => ({ ...message, policy: decision.policy.name })),
+      ),
     },
     messages,
     answer,
   };
-}
-
-/** The inputs as they were, for audits and replays: only those opt-outs that touch this event's candidates. */
-function recordedInputs(input: ResolveInput): unknown {
-  const candidates = [
-    input.profile?.attributes.MOBILE_NUMBER?.e164,
-    input.event.attributes.MOBILE_NUMBER?.e164,
-  ];
-  const optedOut = [...new Set(candidates)].filter((number) => number != null && input.optedOut.has(number));
-  return { profile: input.profile, event: input.event, opted_out: optedOut, decided_at: input.decidedAt };
 }
 
 /** A campaign's policy was checked when the campaign was saved, and policies are never deleted. */

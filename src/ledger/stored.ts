@@ -43,9 +43,15 @@ export function storedAnswers(
   return new Map(
     events.map((row) => {
       const answer: readonly AnswerMessage[] = JSON.parse(row.answer);
-      const withDecision = answer.map((message) => {
-        const decision = decisions.get(message.id);
-        return { ...message, decision: decision === undefined ? null : (JSON.parse(decision) as Decision) };
+      const withDecision = answer.map(({ id, campaign, state, reason }) => {
+        const decision = decisions.get(id);
+        return {
+          id,
+          campaign,
+          state,
+          reason,
+          decision: decision === undefined ? null : (JSON.parse(decision) as Decision),
+        };
       });
       return [row.id, { bodyHash: row.body_hash, acceptId: row.accept_id, messages: withDecision }];
     }),

@@ -11,7 +11,7 @@ import { type Facts, FLAGS, inputOf, NUMBER_A, NUMBER_B, NUMBERS, named } from '
 // Whole cross products and thousands of runs: seconds on a small machine.
 vi.setConfig({ testTimeout: 60_000 });
 
-const RUNS = { numRuns: 1000 };
+const RUNS = { numRuns: 300 };
 
 const facts: fc.Arbitrary<Facts> = fc.record({
   profileNumber: fc.constantFrom(...NUMBERS),
@@ -179,7 +179,7 @@ describe('laws of the counterfactuals', () => {
           }
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -203,7 +203,7 @@ describe('laws of the counterfactuals', () => {
           expect(decide(changed, under).outcome).toBe(outcome);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

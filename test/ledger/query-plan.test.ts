@@ -16,6 +16,7 @@ import { STORED_SQL } from '../../src/ledger/stored.ts';
 import { SWEEP_SQL } from '../../src/ledger/sweep.ts';
 import { listSql, MESSAGE_SQL } from '../../src/messages/log.ts';
 import { POLICY_SQL } from '../../src/policies/store.ts';
+import { WHAT_IF_SQL } from '../../src/policies/what-if.ts';
 import { PROFILE_SQL } from '../../src/profiles/store.ts';
 import { RUN_SQL } from '../../src/profiles/sync-runs.ts';
 
@@ -40,6 +41,7 @@ const GROUPS: Readonly<Record<string, string | Readonly<Record<string, string>>>
   STORED_SQL,
   SUPPRESSION_SQL,
   SWEEP_SQL,
+  WHAT_IF_SQL,
 };
 
 /** All of them are looked at, and the log's statement with the filters that people use all day. */
@@ -98,6 +100,7 @@ describe('no statement of the hot path scans a table', () => {
     );
     expect(await uses(CAMPAIGN_SQL.wakeHeld)).toContain('INDEX messages_held (campaign_id=?)');
     expect(await uses(SANDBOX_RECEIPT_SQL.owed)).toContain('INDEX sandbox_messages_owed (receipt_due_at<?)');
+    expect(await uses(WHAT_IF_SQL.page)).toContain('INDEX events_by_time (received_at>? AND received_at<?)');
     expect(await uses(RUN_SQL.list)).toContain('INDEX sync_runs_by_start');
   });
 });
