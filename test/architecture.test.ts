@@ -9,7 +9,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['app.ts'],
   ['ingress', 'callbacks', 'console', 'messages'],
   ['campaigns', 'profiles', 'consent', 'delivery', 'policies', 'access'],
-  ['ledger'],
+  ['ledger', 'flowchart'],
   ['domain', 'platform'],
 ];
 

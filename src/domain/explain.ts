@@ -31,7 +31,7 @@ export function numberText(hit: NumberHit, sides: Record<Side, Attributes>): str
   const said = `${cap(sayNumber('profile', sides.profile.MOBILE_NUMBER))}, ${sayNumber('event', sides.event.MOBILE_NUMBER)}`;
   const same = hit.row.event === 'same' ? ' (the same number)' : '';
   const then = 'use' in hit.effect ? `${OF_SIDE[hit.effect.use]} number is used` : 'no number is used';
-  return `${said}${same}. ${cap(because(hit.asked))}${then}.`;
+  return `${said}${same}. ${cap(`${because(hit.asked)}${then}`)}.`;
 }
 
 export function flagText(name: FlagName, hit: FlagHit, said: Record<Side, Flag>): string {
@@ -39,9 +39,7 @@ export function flagText(name: FlagName, hit: FlagHit, said: Record<Side, Flag>)
   const discounted = hit.discounted
     ? ` ${cap(OF_SIDE[hit.discounted])} yes vouched for a number that is not used, so it does not count.`
     : '';
-  const then = { allow: 'allowed', deny: 'blocked', silent: 'blocked, because nobody said anything' }[
-    hit.effect
-  ];
+  const then = { allow: 'allowed', deny: 'blocked', silent: 'blocked' }[hit.effect];
   return `${words}${discounted} ${cap(because(hit.asked))}${name} is ${then}.`;
 }
 
@@ -88,7 +86,10 @@ export function counterfactual(
   };
 }
 
-/** The cell as the tables name it, with the question it asked and the policy's answer. */
+/**
+ * The cell as the tables name it, with the question it asked and the policy's answer. Stored with every decision, and
+ * what a flowchart finds its path by: the wording must stay as it is.
+ */
 export function cellName(profile: string, event: string, asked: PolicyAnswer | null): string {
   return `profile ${profile} × event ${event}${asked ? ` → ${asked.key}: ${asked.answer}` : ''}`;
 }
@@ -132,13 +133,15 @@ const ANSWER_TEXT: Readonly<Record<string, string>> = {
   'deny-wins': 'a “no” wins',
   profile: 'the profile is believed',
   event: 'the event is believed',
-  suppress: 'then nothing is sent',
-  send: 'silence counts as a yes',
+  suppress: 'nothing is sent',
+  send: 'silence counts as a “yes”',
 };
 
 function because(asked: PolicyAnswer | null): string {
   if (!asked) return '';
-  return `by policy (${asked.key}: ${asked.answer}) ${ANSWER_TEXT[asked.answer] ?? asked.answer}, so `;
+  const silence = asked.key.endsWith('_absent') && asked.answer === 'suppress';
+  const words = silence ? 'silence is a “no”' : (ANSWER_TEXT[asked.answer] ?? asked.answer);
+  return `by policy (${asked.key}: ${asked.answer}) ${words}, so `;
 }
 
 function cap(text: string): string {

@@ -5,7 +5,7 @@
  * the policy it runs under, and every decision records the name and version that it used.
  */
 
-/** Every question a policy answers, with its possible answers; the first one is the compliance-safe default. */
+/** Every question a policy answers, with its possible answers; the first one is the answer of `strict`. */
 export const POLICY_OPTIONS = {
   number_conflict: ['profile', 'event', 'suppress'],
   unusable_profile_number: ['suppress', 'event'],

@@ -22,6 +22,7 @@ const CONDITIONS: Readonly<Record<keyof LogFilters, string>> = {
 
 export const MESSAGE_SQL = {
   read: `SELECT ${COLUMNS}, decision FROM messages WHERE id = ?1`,
+  decision: 'SELECT decision FROM messages WHERE id = ?1',
   timeline:
     'SELECT at, state, reason, detail, attempt FROM message_transitions WHERE message_id = ?1 ORDER BY seq',
 } as const;
@@ -74,6 +75,11 @@ export async function readMessage(db: D1Database, id: string): Promise<Record<st
       attempt: step.attempt,
     })),
   };
+}
+
+export async function readDecision(db: D1Database, id: string): Promise<Decision | null> {
+  const row = await db.prepare(MESSAGE_SQL.decision).bind(id).first<{ decision: string }>();
+  return row && (JSON.parse(row.decision) as Decision);
 }
 
 interface MessageRow {

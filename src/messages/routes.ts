@@ -2,9 +2,12 @@
 import { Hono } from 'hono';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { MESSAGE_STATES, type MessageState } from '../domain/states.ts';
+import { flowchartSvg } from '../flowchart/svg.ts';
 import { queryInt } from '../platform/http.ts';
 import { invalid, Problem } from '../platform/problem.ts';
-import { listMessages, readMessage } from './log.ts';
+import { layoutOf, svgResponse } from '../platform/svg.ts';
+import { readPolicy } from '../policies/store.ts';
+import { listMessages, readDecision, readMessage } from './log.ts';
 
 export const messageRoutes = new Hono<AccessEnv>();
 
@@ -25,8 +28,24 @@ messageRoutes.get('/', requires('read'), async (c) => {
   return c.json({ messages, next_cursor: next === null ? null : String(next) });
 });
 
+/** The decision tables as a flowchart, with the path of this decision lit. */
+messageRoutes.get('/:id/flowchart.svg', requires('read'), async (c) => {
+  const { db } = c.var.runtime;
+  const decision = await readDecision(db, c.req.param('id'));
+  const policy = decision && (await readPolicy(db, decision.policy.name, decision.policy.version));
+  if (!decision || !policy) throw notFound();
+  return svgResponse(
+    c,
+    flowchartSvg({ title: `Message ${c.req.param('id')}`, policy, decision, layout: layoutOf(c) }),
+  );
+});
+
 messageRoutes.get('/:id', requires('read'), async (c) => {
   const message = await readMessage(c.var.runtime.db, c.req.param('id'));
-  if (!message) throw new Problem(404, 'There is no message with this id; see GET /v1/messages.');
+  if (!message) throw notFound();
   return c.json(message);
 });
+
+function notFound(): Problem {
+  return new Problem(404, 'There is no message with this id; see GET /v1/messages.');
+}

@@ -1,13 +1,15 @@
 /** `/v1/policies`: presets, stored policies, their versions and the difference between two. */
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { PRESETS, presetPolicy, STRICT } from '../domain/policy.ts';
+import { flowchartSvg } from '../flowchart/svg.ts';
 import { slug } from '../platform/fields.ts';
 import { queryInt } from '../platform/http.ts';
 import { readJson } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import { iso } from '../platform/sql.ts';
+import { layoutOf, svgResponse } from '../platform/svg.ts';
 import { parse } from '../platform/validate.ts';
 import { policyFields } from './policy-fields.ts';
 import { listPolicies, type PolicyVersion, policyVersions, readPolicy, writePolicy } from './store.ts';
@@ -27,13 +29,13 @@ policyRoutes.get('/', requires('read'), async (c) => {
   return c.json({ policies: [...presets, ...stored.map(policyJson)] });
 });
 
-policyRoutes.get('/:name', requires('read'), async (c) => {
-  const newest = await existing(c);
-  const version = queryInt(c, 'version', newest.version, 1, 1e9);
-  const policy =
-    version === newest.version ? newest : await readPolicy(c.var.runtime.db, newest.name, version);
-  if (!policy) throw new Problem(404, `This policy has the versions 1 to ${newest.version}.`);
-  return c.json(policyJson(policy));
+policyRoutes.get('/:name', requires('read'), async (c) => c.json(policyJson(await versionAsked(c))));
+
+/** The decision tables as a flowchart, with this policy's answers. */
+policyRoutes.get('/:name/flowchart.svg', requires('read'), async (c) => {
+  const policy = await versionAsked(c);
+  const title = `Policy ${policy.name}, version ${policy.version}`;
+  return svgResponse(c, flowchartSvg({ title, policy, layout: layoutOf(c) }));
 });
 
 policyRoutes.get('/:name/versions', requires('read'), async (c) => {
@@ -65,14 +67,21 @@ policyRoutes.put('/:name', requires('admin'), async (c) => {
   return c.json(policyJson(policy), created ? 201 : 200);
 });
 
-interface NamedRequest {
-  readonly var: AccessEnv['Variables'];
-  readonly req: { param(name: 'name'): string };
-}
+type NamedContext = Context<AccessEnv, '/:name'>;
 
-async function existing(c: NamedRequest): Promise<PolicyVersion> {
+async function existing(c: NamedContext): Promise<PolicyVersion> {
   const policy = await readPolicy(c.var.runtime.db, c.req.param('name'));
   if (!policy) throw notFound();
+  return policy;
+}
+
+/** The version that the query asks for, else the newest. */
+async function versionAsked(c: NamedContext): Promise<PolicyVersion> {
+  const newest = await existing(c);
+  const version = queryInt(c, 'version', newest.version, 1, 1e9);
+  const policy =
+    version === newest.version ? newest : await readPolicy(c.var.runtime.db, newest.name, version);
+  if (!policy) throw new Problem(404, `This policy has the versions 1 to ${newest.version}.`);
   return policy;
 }
 

@@ -80,3 +80,6 @@ export function inputOf(facts: Facts): ResolveInput {
 export function named(document: Policy): NamedPolicy {
   return { name: 'test', version: 1, document };
 }
+
+/** How often a law is tried. Mutation testing, which runs the laws thousands of times, asks for fewer. */
+export const LAW_RUNS = Number(import.meta.env.LAW_RUNS ?? 300);

@@ -6,12 +6,12 @@ import { evaluate, type Situation } from '../../src/domain/evaluate.ts';
 import { maskDecision } from '../../src/domain/mask.ts';
 import { POLICY_OPTIONS, type Policy } from '../../src/domain/policy.ts';
 import { resolve, situationOf } from '../../src/domain/resolve.ts';
-import { type Facts, FLAGS, inputOf, NUMBER_A, NUMBER_B, NUMBERS, named } from './inputs.ts';
+import { type Facts, FLAGS, inputOf, LAW_RUNS, NUMBER_A, NUMBER_B, NUMBERS, named } from './inputs.ts';
 
 // Whole cross products and thousands of runs: seconds on a small machine.
 vi.setConfig({ testTimeout: 60_000 });
 
-const RUNS = { numRuns: 300 };
+const RUNS = { numRuns: LAW_RUNS };
 
 const facts: fc.Arbitrary<Facts> = fc.record({
   profileNumber: fc.constantFrom(...NUMBERS),
@@ -179,7 +179,7 @@ describe('laws of the counterfactuals', () => {
           }
         }
       }),
-      { numRuns: 200 },
+      RUNS,
     );
   });
 
@@ -203,7 +203,7 @@ describe('laws of the counterfactuals', () => {
           expect(decide(changed, under).outcome).toBe(outcome);
         }
       }),
-      { numRuns: 200 },
+      RUNS,
     );
   });
 

@@ -8,13 +8,13 @@
  * The path of a decision is found by the cell that its trace quotes, not by deciding again: a decision from years ago
  * lights what decided it then, and where today's tables no longer say the same, the stage says so.
  */
-import type { Candidate, Decision, RuleName, RuleTrace } from '../decision.ts';
-import type { PolicyAnswer } from '../evaluate.ts';
-import { cellName } from '../explain.ts';
-import { maskNumber, maskRaw } from '../phone.ts';
-import { POLICY_OPTIONS, type Policy, type PolicyKey } from '../policy.ts';
-import type { Reason } from '../reasons.ts';
-import * as tables from '../tables.ts';
+import type { Candidate, Decision, RuleName, RuleTrace } from '../domain/decision.ts';
+import type { PolicyAnswer } from '../domain/evaluate.ts';
+import { cellName } from '../domain/explain.ts';
+import { maskNumber, maskRaw } from '../domain/phone.ts';
+import { POLICY_OPTIONS, type Policy, type PolicyKey } from '../domain/policy.ts';
+import type { Reason } from '../domain/reasons.ts';
+import * as tables from '../domain/tables.ts';
 
 /** A way out of a question: a state or a policy's answer, as the tables name it. */
 export interface Branch {
@@ -119,7 +119,7 @@ function blocked(reason: Reason): Effect {
 }
 
 /** How a number's state is called. Where the profile has no usable number, the event's has none to differ from. */
-export function numberWords(state: string, besideProfile = 'usable'): string {
+function numberWords(state: string, besideProfile = 'usable'): string {
   if (state === 'different') return besideProfile === 'usable' ? 'another one' : 'usable';
   return state === 'same' ? 'the same' : state;
 }
@@ -140,7 +140,7 @@ function numberStage({ policy, decision }: ChartInput): Stage {
 }
 
 /** The policy's questions that no cell of the tables asks. */
-export function untabledKeys(): readonly PolicyKey[] {
+function untabledKeys(): readonly PolicyKey[] {
   const numbers = tables.NUMBER_TABLE.flatMap(({ cell }) => ('policy' in cell ? [cell.policy] : []));
   const flags = Object.values(tables.FLAG_RULES).flatMap(({ keys }) => Object.values(keys));
   const asked = new Set([...numbers, ...flags]);

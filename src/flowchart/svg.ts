@@ -8,9 +8,9 @@
  * The lit path is told apart by line width, dashes, weight and fill as well as by colour. Text widths are estimated
  * for a wide font, since a Worker has none to measure with; what would still be too wide is squeezed.
  */
-import type { Decision } from '../decision.ts';
-import { policyLabel } from '../explain.ts';
-import type { NamedPolicy } from '../policy.ts';
+import type { Decision } from '../domain/decision.ts';
+import { policyLabel } from '../domain/explain.ts';
+import type { NamedPolicy } from '../domain/policy.ts';
 import * as chart from './chart.ts';
 
 export interface SvgInput {
@@ -28,12 +28,12 @@ const CARD = 416;
 const GAP = 9;
 /** Where the boxes of a card end, and from where to where its column of effects reaches. */
 const RIGHT = CARD - 10;
-const PILL = 190;
+const PILL = 194;
 const PILL_END = RIGHT - 8;
 /** The size that bold text of 14 px comes to, for measuring. */
 const BOLD = 15.7;
 const LEGEND =
-  'Every rule is asked; the first one that blocks is the reason. If none blocks, the text is sent. A hexagon is a question that the policy answers; the filled dot is its answer.';
+  'Every rule is asked; the first one that blocks is the reason. If none blocks, the text is made from its template and sent. A hexagon is a question that the policy answers; the filled dot is its answer.';
 
 /** Draws both flowcharts. The same input gives the same picture. */
 export function flowchartSvg({ title, policy, decision, layout = 'column' }: SvgInput): string {
@@ -134,7 +134,7 @@ function stageCard(stage: chart.Stage, index: number, decision: Decision | undef
 
   const leaf = (branch: chart.Branch, to: chart.EffectNode, x: number, mid: number, quiet = dim): void => {
     const weight = branch.lit ? 'b' : branch.inForce ? '' : quiet;
-    over.push(label(x, mid + 5, branch.label, weight, PILL - 12 - x));
+    over.push(label(x, mid + 5, branch.label, weight, PILL - 10 - x));
     const from = x + 5 + textWidth(branch.label, branch.lit ? BOLD : 14);
     way(branch.lit, `M${from} ${mid}H${PILL - 7}`, `${PILL - 1} ${mid}`);
     over.push(pill(to, mid - 12, branch.lit ? 'lit' : quiet));
@@ -216,7 +216,7 @@ function stageCard(stage: chart.Stage, index: number, decision: Decision | undef
 /** An effect, with a tick or a cross: colour alone says nothing to some, and nothing on paper. */
 function pill(effect: chart.EffectNode, y: number, cls: string): string {
   const mark = effect.tone === 'go' ? 'm0 0l4 4l7-8' : 'm1-4l8 8m0-8l-8 8';
-  return `<g class="pill ${effect.tone} ${cls}"><rect x="${PILL}" y="${y}" width="${PILL_END - PILL}" height="24" rx="12"/><path d="M${PILL + 10} ${y + 12}${mark}"/>${label(PILL + 26, y + 17, effect.text, '', PILL_END - PILL - 32)}</g>`;
+  return `<g class="pill ${effect.tone} ${cls}"><rect x="${PILL}" y="${y}" width="${PILL_END - PILL}" height="24" rx="12"/><path d="M${PILL + 10} ${y + 12}${mark}"/>${label(PILL + 26, y + 17, effect.text, '', PILL_END - PILL - 30)}</g>`;
 }
 
 /** One line of text; squeezed where it would be wider than `max` even in a wide font. */
@@ -234,11 +234,11 @@ function textWidth(text: string, size: number): number {
   let em = 0;
   for (const char of text) {
     if (/[iIjl.,:;'’|! ]/.test(char)) em += 0.33;
-    else if (/[frt()[\]-]/.test(char)) em += 0.4;
+    else if (/[frt()[\]_-]/.test(char)) em += 0.42;
     else if (/[mwMW@%&—…]/.test(char)) em += 0.98;
-    else em += /[A-Z]/.test(char) ? 0.72 : char < '\u2e80' ? 0.62 : 1.1;
+    else em += /[A-Z]/.test(char) ? 0.72 : char < '\u2e80' ? 0.61 : 1.1;
   }
-  return em * size;
+  return Math.ceil(em * size);
 }
 
 /** Breaks a text into lines at blanks, and inside a word only where it is wider than a line. */
