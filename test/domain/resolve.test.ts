@@ -3,7 +3,7 @@ import { evaluate } from '../../src/domain/evaluate.ts';
 import { presetPolicy, STRICT } from '../../src/domain/policy.ts';
 import { resolve, situationOf } from '../../src/domain/resolve.ts';
 import { FLAG_TABLE, NUMBER_TABLE } from '../../src/domain/tables.ts';
-import { allFacts, allPolicies, inputOf, NUMBER_A, NUMBER_B, named } from './inputs.ts';
+import { allFacts, allPolicies, inputOf, NUMBER_A, NUMBER_B, named, strided } from './inputs.ts';
 import { oracle } from './oracle.ts';
 
 // Whole cross products and thousands of runs: seconds on a small machine.
@@ -25,7 +25,7 @@ describe('the rules, against an independent oracle', () => {
         },
         input.optedOut,
       );
-      for (const policy of policies) {
+      for (const policy of strided(policies)) {
         const verdict = evaluate(situation, policy);
         const expected = oracle(facts, policy);
         cases++;
@@ -33,11 +33,11 @@ describe('the rules, against an independent oracle', () => {
           expect({ facts, policy, reason: verdict.reason }).toEqual(expected);
       }
     }
-    expect(cases).toBe(16 * 81 * OPT_OUTS.length * policies.length);
+    expect(cases).toBe(16 * 81 * OPT_OUTS.length * [...strided(policies)].length);
   });
 
   it('agree in number and trace under presets', () => {
-    for (const facts of allFacts([[], [NUMBER_A]])) {
+    for (const facts of strided(allFacts([[], [NUMBER_A]]))) {
       for (const name of ['strict', 'event-first']) {
         const policy = presetPolicy(name) ?? named(STRICT);
         const decision = resolve(inputOf(facts), policy);
