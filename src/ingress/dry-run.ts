@@ -1,11 +1,13 @@
 /** `POST /v1/decisions`: what would be decided, and why. Nothing is stored, nothing is sent. */
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
+import { accepts } from 'hono/accepts';
 import { z } from 'zod';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { readCampaign } from '../campaigns/store.ts';
 import { readSuppression } from '../consent/suppressions.ts';
 import { type Attributes, readAttributes } from '../domain/attributes.ts';
 import { compose } from '../domain/compose.ts';
+import { narrate, narrateAll } from '../domain/narrate.ts';
 import type { CountryCode } from '../domain/phone.ts';
 import { DEFAULT_POLICY, type NamedPolicy, PRESETS, presetPolicy } from '../domain/policy.ts';
 import { type ResolveInput, resolve, type Statement } from '../domain/resolve.ts';
@@ -68,13 +70,19 @@ decisionRoutes.post('/', requires('read'), async (c) => {
       ...Object.keys(PRESETS).flatMap((name) => presetPolicy(name) ?? []),
       ...(await listPolicies(runtime.db)),
     ];
-    return c.json({
-      decisions: all.map((policy) => ({ policy: policy.name, decision: resolve(input, policy) })),
-    });
+    const decisions = all.map((policy) => ({ policy: policy.name, decision: resolve(input, policy) }));
+    return wantsText(c) ? c.text(narrateAll(decisions)) : c.json({ decisions });
   }
   const policy = await policyOf(runtime, body, campaign?.policy);
-  if (!campaign) return c.json({ decision: resolve(input, policy) });
+  if (!campaign) {
+    const decision = resolve(input, policy);
+    return wantsText(c) ? c.text(narrate(decision)) : c.json({ decision });
+  }
   const composed = compose(input, policy, campaign.body, body.data, profile?.values ?? {});
+  if (wantsText(c))
+    return c.text(
+      narrate(composed.decision) + (composed.body === null ? '' : `\nThe text:\n  ${composed.body}\n`),
+    );
   return c.json({
     decision: composed.decision,
     campaign: campaign.id,
@@ -82,6 +90,17 @@ decisionRoutes.post('/', requires('read'), async (c) => {
     body: composed.body,
   });
 });
+
+/** `accept: text/plain` asks for plain words instead of JSON. */
+function wantsText(c: Context): boolean {
+  return (
+    accepts(c, {
+      header: 'Accept',
+      supports: ['application/json', 'text/plain'],
+      default: 'application/json',
+    }) === 'text/plain'
+  );
+}
 
 /** Validates, with the errors of an inline policy under their own paths. */
 function parseFields(value: unknown): Fields {

@@ -9,6 +9,7 @@ import {
   UNUSABLE_TEXT,
 } from '../../src/domain/explain.ts';
 import { maskDecision } from '../../src/domain/mask.ts';
+import { narrate, narrateAll } from '../../src/domain/narrate.ts';
 import type { Policy } from '../../src/domain/policy.ts';
 import { DEFAULT_POLICY, PRESETS, presetPolicy, STRICT } from '../../src/domain/policy.ts';
 import {
@@ -378,5 +379,44 @@ describe('a masked decision', () => {
   });
   it('has no number where none was chosen', () => {
     expect(maskDecision(decide({})).number).toBeNull();
+  });
+});
+
+describe('a decision as a page of plain text', () => {
+  it('says the outcome, every rule, and what would have changed it', () => {
+    expect(
+      narrate(decide({ ...GOOD, profileConsent: false })),
+    ).toBe(`Not sent. The customer has not agreed to texts: SMS_CONSENT is false.
+
+Why, under the policy “test”:
+  Number    ✓ The profile has no number, the event has +1415•••0123. The event’s number is used.
+  Opt-out   ✓ This number has not opted out.
+  Consent   ✗ The profile says no, the event says yes. By policy (consent_conflict: deny-wins) a “no” wins, so SMS_CONSENT is blocked.
+  Validity  ✓ The profile says nothing, the event says yes. SMS_VALID is allowed.
+
+What would have changed it:
+  - It would be sent if the profile’s SMS_CONSENT were true.
+  - It would be sent if the profile’s SMS_CONSENT were missing.
+`);
+  });
+  it('shows the smallest mends and counts the others', () => {
+    expect(narrate(decide(GOOD))).toMatch(/\n {2}\(and 7 other ways\)\n$/);
+    const six = { ...decide(GOOD), counterfactuals: decide(GOOD).counterfactuals.slice(0, 6) };
+    expect(narrate(six)).toMatch(/\n {2}\(and 1 other way\)\n$/);
+    const none = compose(inputOf(GOOD), DEFAULT_POLICY, '{% if x %}Hi{% endif %}', {}, {}).decision;
+    expect(narrate(none)).toContain('  Text      ✗ The text came out empty.');
+    expect(narrate(none)).toMatch(/\n {2}- Nothing that profile or event could say\.\n$/);
+    expect(narrate(decide({}))).toContain('  Opt-out   – No number was chosen');
+  });
+  it('shows several policies side by side', () => {
+    const decision = decide({});
+    const text = 'Not sent. There is no mobile number, neither in the profile nor in the event.';
+    expect(
+      narrateAll([
+        { policy: 'a', decision },
+        { policy: 'long-name', decision },
+      ]),
+    ).toBe(`a          ${text}\nlong-name  ${text}\n`);
+    expect(narrateAll([])).toBe('');
   });
 });

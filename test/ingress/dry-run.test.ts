@@ -74,6 +74,26 @@ describe('a dry run', () => {
     expect((await decide({ data: good, suppressed: true })).body.decision.reason).toBe('opted_out');
   });
 
+  it('speaks plain words to those who ask for text', async () => {
+    const text = { accept: 'text/plain' };
+    const one = await call('POST', '/v1/decisions', { data: good }, text);
+    expect(one.headers.get('content-type')).toContain('text/plain');
+    expect(one.body).toMatch(/^To be sent to \+1415•••0123[\s\S]*Why, under the policy “strict”:/);
+    const all = await call('POST', '/v1/decisions', { data: good, policies: 'all' }, text);
+    expect(all.body).toMatch(/^strict +To be sent/);
+    const { id } = await putCampaign();
+    const named = await call(
+      'POST',
+      '/v1/decisions',
+      { data: { ...good, first_name: 'Ada' }, campaign: id },
+      text,
+    );
+    expect(named.body).toMatch(/The text:\n {2}Hi Ada, welcome!\n$/);
+    expect((await call('POST', '/v1/decisions', { data: good }, { accept: '*/*' })).body).toHaveProperty(
+      'decision',
+    );
+  });
+
   it('stores nothing and sends nothing', async () => {
     const count = async () =>
       await env.DB.prepare(
