@@ -1,21 +1,30 @@
 /** The load client: node:http with kept-alive connections, because fetch would itself cost as much as a cheap route. */
 import { Agent, request } from 'node:http';
 
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  /** Of the bench's own entry: what D1 counted until the answer, as JSON. */
+  readonly counts: string | null;
+}
+
 export class Client {
   readonly #agent: Agent;
   readonly #url: URL;
+  readonly #key: string;
 
   /** @param connections how many requests may be under way at once. */
-  constructor(url: string, connections: number) {
+  constructor(url: string, connections: number, key = 'ot_demo') {
     this.#url = new URL(url);
+    this.#key = key;
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
   }
 
-  post(path: string, body: string): Promise<{ status: number; text: string }> {
+  post(path: string, body: string): Promise<Answer> {
     return this.#call('POST', path, body);
   }
 
-  get(path: string): Promise<{ status: number; text: string }> {
+  get(path: string): Promise<Answer> {
     return this.#call('GET', path, '');
   }
 
@@ -23,7 +32,7 @@ export class Client {
     this.#agent.destroy();
   }
 
-  #call(method: string, path: string, body: string): Promise<{ status: number; text: string }> {
+  #call(method: string, path: string, body: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const outgoing = request(
         {
@@ -33,7 +42,7 @@ export class Client {
           method,
           path,
           headers: {
-            authorization: 'Bearer ot_demo',
+            authorization: `Bearer ${this.#key}`,
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
           },
@@ -42,7 +51,11 @@ export class Client {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+            resolve({
+              status: response.statusCode ?? 0,
+              text: Buffer.concat(chunks).toString(),
+              counts: response.headers['x-bench-counts']?.toString() ?? null,
+            }),
           );
           response.on('error', reject);
         },

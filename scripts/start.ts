@@ -8,10 +8,11 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Complaint, wordsOf } from './lib/complaint.ts';
 import { seedCampaigns, tick, untilHealthy } from './lib/demo.ts';
 import { type DevServer, startDevServer } from './lib/dev-server.ts';
 import { openState, putOnce, resetState, type State } from './lib/state.ts';
-import { ROOT, wrangler } from './lib/wrangler.ts';
+import { endCommands, ROOT, wrangler } from './lib/wrangler.ts';
 
 const FEED = join(ROOT, 'scripts', 'demo', 'profiles.csv');
 const TICK_MS = 10_000;
@@ -19,9 +20,6 @@ const START_LIMIT_MS = 60_000;
 const USAGE = `npm start                 serve on port 8787
 PORT=3000 npm start       serve on another port
 npm start -- --reset      forget everything and begin anew`;
-
-/** What a person can mend; shown without a stack. */
-class Complaint extends Error {}
 
 const bold = style(1);
 const dim = style(2);
@@ -32,9 +30,10 @@ let ending = false;
 try {
   await main();
 } catch (error) {
-  await server?.stop();
-  const text = error instanceof Complaint || !(error instanceof Error) ? String(error) : error.stack;
-  console.error(`\n  ${String(text).replace(/^Error: /, '').replaceAll('\n', '\n  ')}\n`);
+  if (!ending) {
+    await server?.stop();
+    console.error(`\n  ${wordsOf(error).replace(/\n(?=.)/g, '\n  ')}\n`);
+  }
   process.exitCode = 1;
 }
 
@@ -53,9 +52,12 @@ async function main(): Promise<void> {
 
   progress('Starting');
   const base = `http://127.0.0.1:${port}`;
-  server = startDevServer(port, state, showLine);
+  server = startDevServer(port, state, createFilter());
   const crash = server.ended.then((words) => {
-    if (!ending) throw new Complaint(`The server ended by itself. Its last words:\n\n${words || '(none)'}`);
+    if (!ending)
+      throw new Complaint(
+        `The server ended by itself. ${words ? `Its last words:\n\n${words}` : 'It said nothing.'}`,
+      );
   });
   await Promise.race([crash, serve(base, state, port)]);
   await crash;
@@ -66,6 +68,7 @@ async function serve(base: string, state: State, port: number): Promise<void> {
     if (ending) return;
     throw new Complaint(`The server did not answer within ${START_LIMIT_MS / 1000} s.`);
   }
+  server?.forgetLines();
   await seedCampaigns(base);
   // The first tick imports the feed, so that its customers are there when the page opens.
   await tick(base);
@@ -78,7 +81,8 @@ async function serve(base: string, state: State, port: number): Promise<void> {
       await tick(base);
       failing = false;
     } catch (error) {
-      if (!failing && !ending) console.error(dim(`  cron: ${error instanceof Error ? error.message : error}`));
+      if (!failing && !ending)
+        console.error(dim(`  cron: ${error instanceof Error ? error.message : error}`));
       failing = true;
     }
   }
@@ -93,6 +97,7 @@ async function end(): Promise<void> {
   if (ending) return;
   ending = true;
   progress('');
+  endCommands();
   await server?.stop();
   process.exit(0);
 }
@@ -126,12 +131,21 @@ async function requireFree(port: number): Promise<void> {
   });
   if (code === null) return;
   const why = code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be used (${code})`;
-  throw new Complaint(`Port ${port} ${why}. Choose another one: PORT=${port === 65_535 ? 8787 : port + 1} npm start`);
+  throw new Complaint(
+    `Port ${port} ${why}. Choose another one: PORT=${port === 65_535 ? 8787 : port + 1} npm start`,
+  );
 }
 
-/** The Worker's warnings and errors, and what wrangler says of broken code; the rest is noise. */
-function showLine(line: string): void {
-  if (/^\{"level":"(warn|error)"/.test(line) || /\[ERROR\]/.test(line)) console.error(dim(`  ${line}`));
+/** Passes on the Worker's own warnings and errors, and what wrangler says of broken code; the rest is noise. */
+function createFilter(): (line: string) => void {
+  let explaining = false;
+  return (line) => {
+    const [, level, words = ''] = /\[(WARNING|ERROR)\] (.*)$/.exec(line) ?? [];
+    const json = words.startsWith('{"level"');
+    explaining = level === undefined ? explaining && /^\s+\S/.test(line) : level === 'ERROR' && !json;
+    if (json) console.error(dim(`  ${words}`));
+    else if (explaining) console.error(`  ${line}`);
+  };
 }
 
 /** One line that is overwritten, on a terminal; nothing elsewhere. */

@@ -1,6 +1,7 @@
 /** `wrangler dev` as a child: started quietly, watched, and ended together with everything it started. */
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import type { State } from './state.ts';
 import { spawnWrangler } from './wrangler.ts';
 
@@ -11,10 +12,12 @@ const PATIENCE_MS = 5000;
 export interface DevServer {
   /** Resolves when the process has ended, with its last words. */
   readonly ended: Promise<string>;
+  /** Forgets the lines so far: what wrangler says while it starts well explains no later end. */
+  forgetLines(): void;
   stop(): Promise<void>;
 }
 
-/** @param onLine gets each line that wrangler or the Worker writes. */
+/** @param onLine gets each line that wrangler or the Worker writes, without colours. */
 export function startDevServer(port: number, state: State, onLine: (line: string) => void): DevServer {
   const child = spawnWrangler(
     [
@@ -37,7 +40,7 @@ export function startDevServer(port: number, state: State, onLine: (line: string
     child.once('error', (error) => resolve(error.message));
     child.once('close', () => resolve(tail.join('\n').trim()));
   });
-  return { ended, stop: () => stop(child, ended) };
+  return { ended, forgetLines: () => tail.splice(0), stop: () => stop(child, ended) };
 }
 
 async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
@@ -64,7 +67,7 @@ function readLines(stream: Readable, take: (line: string) => void): void {
   stream.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) take(line);
+    for (const line of lines) take(stripVTControlCharacters(line));
   });
   stream.on('end', () => {
     if (rest) take(rest);

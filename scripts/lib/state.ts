@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Complaint } from './complaint.ts';
 import { ROOT } from './wrangler.ts';
 
 /** Wrangler's own default, so that `wrangler d1 execute --local` looks at the same data. */
@@ -29,7 +30,13 @@ export function resetState(): void {
 export function openState(): State {
   const folder = stateFolder();
   const own = join(folder, 'demo');
-  mkdirSync(own, { recursive: true });
+  try {
+    mkdirSync(own, { recursive: true });
+  } catch (error) {
+    throw new Complaint(
+      `The state folder ${folder} cannot be used: ${error instanceof Error ? error.message : error}`,
+    );
+  }
   const envFile = join(own, 'worker.env');
   if (!existsSync(envFile)) {
     const secret = `whsec_${randomBytes(32).toString('base64')}`;

@@ -1,6 +1,8 @@
 /** Wrangler as these scripts use it: the pinned one, on this Node, silent, offline and without telemetry. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
+import { Complaint } from './complaint.ts';
 
 /** The project's folder. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,7 +17,6 @@ const QUIET = {
   WRANGLER_WRITE_LOGS: 'false',
   // Else the location of this machine would be asked of a web service at every start.
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-  NO_COLOR: '1',
 } as const;
 
 export function spawnWrangler(
@@ -30,9 +31,17 @@ export function spawnWrangler(
   });
 }
 
-/** Runs one wrangler command to its end. @throws Error with the command's own words where it fails. */
+const running = new Set<ChildProcess>();
+
+/** Ends the commands that are still running. */
+export function endCommands(): void {
+  for (const child of running) child.kill();
+}
+
+/** Runs one wrangler command to its end. @throws Complaint with the command's own words where it fails. */
 export async function wrangler(...args: readonly string[]): Promise<string> {
   const child = spawnWrangler(args);
+  running.add(child);
   const stdout: string[] = [];
   const all: string[] = [];
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -43,7 +52,10 @@ export async function wrangler(...args: readonly string[]): Promise<string> {
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
-  });
-  if (code !== 0) throw new Error(`wrangler ${args.slice(0, 3).join(' ')} failed:\n${all.join('').trim()}`);
+  }).finally(() => running.delete(child));
+  if (code !== 0)
+    throw new Complaint(
+      `wrangler ${args.slice(0, 3).join(' ')} failed:\n${stripVTControlCharacters(all.join('')).trim()}`,
+    );
   return stdout.join('');
 }

@@ -1,8 +1,9 @@
 /**
  * Sources: who calls, known by the SHA-256 of a bearer key. Keys are random (256 bits), so a plain hash suffices.
  *
- * KV caches what D1 knows, for a minute at most; a revoked key may work for that long. The demo key exists only where
- * the variable DEMO says so, and is stored nowhere.
+ * KV caches what D1 knows, so that an event costs no D1 round trip for its key. `npm run key` writes and deletes the entry
+ * along with the row, so a revoked key works for the minute that KV needs to tell the world. The demo key exists only
+ * where the variable DEMO says so, and is stored nowhere.
  */
 import { z } from 'zod';
 import type { CountryCode } from '../domain/phone.ts';
@@ -21,7 +22,10 @@ export interface Source {
 
 export const SOURCE_SQL = `SELECT id, scopes, default_country FROM sources WHERE key_hash = ?1 AND revoked_at IS NULL`;
 
-const CACHE_SECONDS = 60;
+/** How long an edge may serve a KV entry without asking again. */
+const EDGE_SECONDS = 60;
+/** How long an entry lives that a request wrote: it bounds a race between that write and a revocation. */
+const ENTRY_SECONDS = 3600;
 const DEMO_SOURCE: Source = { id: 'demo', scopes: SCOPES, defaultCountry: undefined };
 const DEMO_KEY = 'ot_demo';
 
@@ -47,7 +51,7 @@ export async function authenticate(
 
 async function findSource(runtime: Runtime, key: string): Promise<Source | null> {
   const hash = await sha256Hex(key);
-  const cached = await runtime.cache.get(`source:${hash}`, { type: 'json', cacheTtl: CACHE_SECONDS });
+  const cached = await runtime.cache.get(`source:${hash}`, { type: 'json', cacheTtl: EDGE_SECONDS });
   const known = cachedSource.safeParse(cached);
   if (known.success) return toSource(known.data);
 
@@ -59,7 +63,7 @@ async function findSource(runtime: Runtime, key: string): Promise<Source | null>
   const found = cachedSource.parse({ ...row, scopes: JSON.parse(row.scopes) as unknown });
   runtime.background(
     runtime.cache
-      .put(`source:${hash}`, JSON.stringify(found), { expirationTtl: CACHE_SECONDS })
+      .put(`source:${hash}`, JSON.stringify(found), { expirationTtl: ENTRY_SECONDS })
       .catch(() => undefined),
   );
   return toSource(found);

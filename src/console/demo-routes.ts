@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { z } from 'zod';
 import { sandboxInbox } from '../delivery/sandbox/inbox.ts';
-import { behaviourOf } from '../delivery/sandbox/numbers.ts';
+import { behaviourOf, TEST_NUMBERS } from '../delivery/sandbox/numbers.ts';
 import { replyFrom } from '../delivery/sandbox/replies.ts';
 import { readPhone } from '../domain/phone.ts';
 import { type AppEnv, queryInt } from '../platform/http.ts';
@@ -13,6 +13,13 @@ import { parse } from '../platform/validate.ts';
 import script from './demo.client.js';
 import style from './demo.css';
 import page from './demo.html';
+import decisionScript from './demo-decision.client.js';
+import decisionStyle from './demo-decision.css';
+import formStyle from './demo-form.css';
+import kitScript from './demo-kit.client.js';
+import phoneScript from './demo-phone.client.js';
+import phoneStyle from './demo-phone.css';
+import storiesScript from './demo-stories.client.js';
 
 const demoOnly = createMiddleware<AppEnv>(async (c, next) => {
   if (!c.var.runtime.config.demo) throw new Problem(404, 'There is nothing here.');
@@ -30,12 +37,22 @@ const HEADERS = {
 export const demoRoutes = new Hono<AppEnv>();
 
 demoRoutes.get('/', demoOnly, (c) => c.html(page, 200, HEADERS));
-demoRoutes.get('/demo.css', demoOnly, (c) =>
-  c.body(style, 200, { ...HEADERS, 'content-type': 'text/css; charset=utf-8' }),
-);
-demoRoutes.get('/demo.js', demoOnly, (c) =>
-  c.body(script, 200, { ...HEADERS, 'content-type': 'text/javascript; charset=utf-8' }),
-);
+for (const [name, text] of Object.entries({
+  'demo.css': style,
+  'demo-form.css': formStyle,
+  'demo-phone.css': phoneStyle,
+  'demo-decision.css': decisionStyle,
+  'demo.js': script,
+  'demo-kit.js': kitScript,
+  'demo-phone.js': phoneScript,
+  'demo-stories.js': storiesScript,
+  'demo-decision.js': decisionScript,
+})) {
+  const type = name.endsWith('.css') ? 'text/css' : 'text/javascript';
+  demoRoutes.get(`/${name}`, demoOnly, (c) =>
+    c.body(text, 200, { ...HEADERS, 'content-type': `${type}; charset=utf-8` }),
+  );
+}
 
 /** What the sandbox carrier accepted, newest first; for one number or for all. */
 demoRoutes.get('/sandbox/messages', demoOnly, async (c) => {
@@ -61,6 +78,11 @@ demoRoutes.post('/sandbox/replies', demoOnly, async (c) => {
   const { from, text } = parse(reply, await readJson(c.req.raw));
   return await replyFrom(c.var.runtime, from, text);
 });
+
+/** The numbers at which the sandbox carrier misbehaves, and how. */
+demoRoutes.get('/sandbox/numbers', demoOnly, (c) =>
+  c.json(Object.entries(TEST_NUMBERS).map(([number, { summary }]) => ({ number, summary }))),
+);
 
 /** What a number does at the sandbox carrier. */
 demoRoutes.get('/sandbox/numbers/:number', demoOnly, (c) => c.json(behaviourOf(c.req.param('number'))));

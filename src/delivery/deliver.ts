@@ -34,18 +34,29 @@ export async function deliver(
 
   const settlements = await mapPool(claimed, MAX_CONCURRENT_CALLS, async (message) => {
     const inTime = runtime.now() + config.providerTimeoutMs < leaseUntil;
-    const outcome: SendOutcome = inTime
-      ? await call(provider, message, config.providerTimeoutMs)
-      : { kind: 'not_sent', detail: 'no time left under the lease' };
-    return settlement(runtime, provider.name, message, outcome);
+    if (!inTime) return uncalled(runtime, provider.name, message);
+    return settlement(
+      runtime,
+      provider.name,
+      message,
+      await call(provider, message, config.providerTimeoutMs),
+    );
   });
   await settle(shard.db, claimId, settlements, runtime.now());
 
   const again = settlements.filter((settled) => settled.state === 'queued' && settled.dueAt !== null);
+  for (const [delaySeconds, ids] of byDelay(again, runtime.now()))
+    await enqueue(runtime, shard, ids, delaySeconds);
+}
+
+/** What is tried again, by the whole seconds until it is due. */
+function byDelay(again: readonly Settlement[], now: number): Map<number, string[]> {
+  const groups = new Map<number, string[]>();
   for (const { id, dueAt } of again) {
-    const delaySeconds = Math.max(0, Math.ceil(((dueAt ?? 0) - runtime.now()) / 1000));
-    await enqueue(runtime, shard, [id], delaySeconds);
+    const seconds = Math.max(0, Math.ceil(((dueAt ?? now) - now) / 1000));
+    groups.set(seconds, [...(groups.get(seconds) ?? []), id]);
   }
+  return groups;
 }
 
 /** One provider call that always ends within the time-out. What it throws leaves the outcome unknown. */
@@ -66,6 +77,20 @@ async function call(provider: Provider, message: ClaimedMessage, timeoutMs: numb
     });
     return { kind: 'unknown', detail: errorText(error) };
   }
+}
+
+/** A claim whose time was over before its turn came: not an attempt. */
+function uncalled(runtime: Runtime, provider: string, message: ClaimedMessage): Settlement {
+  return {
+    id: message.id,
+    state: 'queued',
+    reason: 'lease_too_short',
+    detail: null,
+    dueAt: runtime.now(),
+    provider,
+    providerMessageId: null,
+    uncalled: 1,
+  };
 }
 
 function settlement(

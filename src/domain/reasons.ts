@@ -30,6 +30,7 @@ export const DELIVERY_REASONS = {
   expired: 'The message was still waiting when its time to live ended.',
   provider_rejected: 'The provider refused the message for good.',
   provider_busy: 'The provider did not take the message; it is tried again later.',
+  lease_too_short: 'The worker had more messages than time; this one goes to the next worker.',
   retries_exhausted: 'The provider did not take the message in any of the allowed attempts.',
   provider_timeout: 'The provider did not answer in time. Whether it took the message is not known yet.',
   lease_expired:

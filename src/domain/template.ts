@@ -5,7 +5,7 @@
  * other files are taken out. A variable that has no value is a stated outcome, never an empty hole; a template may
  * still give one a default (`{{ first_name | default: "there" }}`) or ask for it (`{% if first_name %}`).
  */
-import { Liquid, LiquidError, UndefinedVariableError } from 'liquidjs';
+import { Liquid, LiquidError, type Template, UndefinedVariableError } from 'liquidjs';
 import type { ContentReason } from './reasons.ts';
 
 /** Ten concatenated GSM-7 segments, the most that providers take. Unit: UTF-16 units. */
@@ -17,8 +17,8 @@ const liquid = new Liquid({
   strictFilters: true,
   lenientIf: true,
   ownPropertyOnly: true,
-  cache: 256,
   parseLimit: 20_000,
+  // Clocks stand still between I/O on deployed Workers, so there the memory limit is the one that binds.
   renderLimit: 50,
   memoryLimit: 200_000,
 });
@@ -51,7 +51,7 @@ export function renderTemplate(
 ): Rendered {
   try {
     const scope = { ...withValues(attributes), ...withValues(data) };
-    const body = String(liquid.parseAndRenderSync(template, scope)).trim();
+    const body = String(liquid.renderSync(parsed(template), scope)).trim();
     if (body === '') return { ok: false, reason: 'body_empty', detail: '' };
     if (body.length > MAX_BODY_LENGTH) {
       return {
@@ -66,6 +66,19 @@ export function renderTemplate(
     if (missing !== null) return { ok: false, reason: 'template_variable_missing', detail: missing };
     return { ok: false, reason: 'template_error', detail: firstLine(error) };
   }
+}
+
+/** Parsed templates by their text: a batch of events renders few templates many times. */
+const parsedTemplates = new Map<string, Template[]>();
+const MAX_PARSED = 256;
+
+function parsed(template: string): Template[] {
+  const known = parsedTemplates.get(template);
+  if (known) return known;
+  const fresh = liquid.parse(template);
+  if (parsedTemplates.size >= MAX_PARSED) parsedTemplates.clear();
+  parsedTemplates.set(template, fresh);
+  return fresh;
 }
 
 /** Only what has a value, at every depth, so that a blank counts as missing. */

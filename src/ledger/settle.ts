@@ -19,6 +19,8 @@ export interface Settlement {
   readonly dueAt: number | null;
   readonly provider: string;
   readonly providerMessageId: string | null;
+  /** Attempts that this claim counted although no call was made. */
+  readonly uncalled?: 1;
 }
 
 const RECEIPT_REASON = `CASE r.state WHEN 'undelivered' THEN 'receipt_undelivered' WHEN 'failed' THEN 'receipt_failed' END`;
@@ -29,6 +31,7 @@ export const SETTLE_SQL = {
       reason = j.value ->> 'reason',
       detail = j.value ->> 'detail',
       due_at = j.value ->> 'dueAt',
+      attempts = attempts - coalesce(j.value ->> 'uncalled', 0),
       provider = j.value ->> 'provider',
       provider_message_id = coalesce(j.value ->> 'providerMessageId', provider_message_id),
       updated_at = ?3

@@ -134,7 +134,8 @@ describe('a batch', () => {
     expect(calls).toEqual([]);
     expect(await storedMessage(id)).toMatchObject({
       state: 'queued',
-      detail: 'no time left under the lease',
+      reason: 'lease_too_short',
+      attempts: 0,
     });
   });
 });

@@ -8,9 +8,21 @@ import type { LookupOutcome, OutboundMessage, Provider, SendOutcome } from '../p
 import { behaviourOf } from './numbers.ts';
 import { postReceipts } from './receipts.ts';
 
+const INBOX_COLUMNS = [
+  'id',
+  'reference',
+  'recipient',
+  'sender',
+  'body',
+  'media_urls',
+  'accepted_at',
+  'receipt_state',
+  'receipt_due_at',
+] as const;
+
 export const SANDBOX_SQL = {
-  take: `INSERT INTO sandbox_messages (id, reference, recipient, sender, body, media_urls, accepted_at, receipt_state, receipt_due_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+  take: `INSERT INTO sandbox_messages (${INBOX_COLUMNS.join(', ')})
+    SELECT ${INBOX_COLUMNS.map((name) => `value ->> '${name}'`).join(', ')} FROM json_each(?1)`,
   countCall: `INSERT INTO sandbox_calls (reference, calls) VALUES (?1, 1)
     ON CONFLICT (reference) DO UPDATE SET calls = calls + 1 RETURNING calls`,
   find: 'SELECT id, recipient FROM sandbox_messages WHERE reference = ?1 LIMIT 1',
@@ -54,22 +66,45 @@ async function take(runtime: Runtime, message: OutboundMessage): Promise<string>
   const id = newId('sbx');
   const now = runtime.now();
   const { receipt } = behaviourOf(message.number);
-  await runtime.db
-    .prepare(SANDBOX_SQL.take)
-    .bind(
-      id,
-      message.id,
-      message.number,
-      message.sender,
-      message.body,
-      JSON.stringify(message.mediaUrls),
-      now,
-      receipt?.state ?? null,
-      receipt ? now + receipt.afterMs : null,
-    )
-    .run();
+  await inboxOf(runtime)({
+    id,
+    reference: message.id,
+    recipient: message.number,
+    sender: message.sender,
+    body: message.body,
+    media_urls: JSON.stringify(message.mediaUrls),
+    accepted_at: now,
+    receipt_state: receipt?.state ?? null,
+    receipt_due_at: receipt ? now + receipt.afterMs : null,
+  });
   if (receipt && receipt.afterMs < 0) await postReceipts(runtime);
   return id;
+}
+
+type InboxRow = Readonly<Record<(typeof INBOX_COLUMNS)[number], string | number | null>>;
+type Inbox = (row: InboxRow) => Promise<void>;
+const inboxes = new WeakMap<Runtime, Inbox>();
+
+/** The carrier's way into its inbox: what several calls hand in at the same moment is one statement. */
+function inboxOf(runtime: Runtime): Inbox {
+  const known = inboxes.get(runtime);
+  if (known) return known;
+  let rows: InboxRow[] = [];
+  let written: Promise<void> | null = null;
+  const flush = async (): Promise<void> => {
+    await new Promise((resume) => setTimeout(resume, 0));
+    const batch = JSON.stringify(rows);
+    rows = [];
+    written = null;
+    await runtime.db.prepare(SANDBOX_SQL.take).bind(batch).run();
+  };
+  const inbox: Inbox = (row) => {
+    rows.push(row);
+    written ??= flush();
+    return written;
+  };
+  inboxes.set(runtime, inbox);
+  return inbox;
 }
 
 async function lookup(db: D1Database, messageId: string): Promise<LookupOutcome> {

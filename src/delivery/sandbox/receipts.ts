@@ -4,9 +4,12 @@ import type { Runtime } from '../../platform/runtime.ts';
 import { signedCallback } from './signature.ts';
 
 export const SANDBOX_RECEIPT_SQL = {
-  owed: `SELECT id, reference, receipt_state FROM sandbox_messages WHERE receipt_due_at <= ?1 ORDER BY receipt_due_at LIMIT 100`,
+  owed: `SELECT id, reference, receipt_state FROM sandbox_messages WHERE receipt_due_at <= ?1 ORDER BY receipt_due_at LIMIT ?2`,
   paid: `UPDATE sandbox_messages SET receipt_due_at = NULL WHERE id IN (SELECT value FROM json_each(?1))`,
 } as const;
+
+/** Receipts of one callback. */
+const MAX_RECEIPTS = 100;
 
 interface OwedRow {
   readonly id: string;
@@ -22,7 +25,10 @@ export async function postReceipts(runtime: Runtime): Promise<void> {
   const { callbackSecret } = runtime.config;
   if (callbackSecret === null) return;
   for (;;) {
-    const { results } = await runtime.db.prepare(SANDBOX_RECEIPT_SQL.owed).bind(runtime.now()).all<OwedRow>();
+    const { results } = await runtime.db
+      .prepare(SANDBOX_RECEIPT_SQL.owed)
+      .bind(runtime.now(), MAX_RECEIPTS)
+      .all<OwedRow>();
     if (results.length === 0) return;
     const receipts = results.map((row) => ({
       id: row.id,
@@ -40,5 +46,6 @@ export async function postReceipts(runtime: Runtime): Promise<void> {
       .prepare(SANDBOX_RECEIPT_SQL.paid)
       .bind(JSON.stringify(results.map((row) => row.id)))
       .run();
+    if (results.length < MAX_RECEIPTS) return;
   }
 }

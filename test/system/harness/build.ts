@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { readD1Migrations } from '@cloudflare/vitest-plugin';
 import { unstable_getMiniflareWorkerOptions } from 'wrangler';
@@ -39,7 +39,7 @@ export async function buildWorker(entry?: string): Promise<Build> {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(ROOT, 'wrangler.toml'));
   return {
     dir,
-    modules: modulesIn(dir),
+    modules: modulesIn(dir, `${basename(entry ?? 'index.ts', '.ts')}.js`),
     workerOptions: { ...workerOptions },
     migrations: await readD1Migrations(join(ROOT, 'migrations')),
   };
@@ -50,10 +50,10 @@ export function removeBuild(build: Build): void {
 }
 
 /** The entry comes first. Pages, styles and browser scripts are text, as wrangler.toml says. */
-function modulesIn(dir: string): Build['modules'] {
+function modulesIn(dir: string, main: string): Build['modules'] {
   const texts = readdirSync(dir).filter((name) => /\.(html|css|client\.js)$/.test(name));
   return [
-    { type: 'ESModule', path: join(dir, 'index.js') },
+    { type: 'ESModule', path: join(dir, main) },
     ...texts.map((name) => ({ type: 'Text' as const, path: join(dir, name) })),
   ];
 }

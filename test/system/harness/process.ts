@@ -30,6 +30,8 @@ export type FromServer =
   | { readonly kind: 'error'; readonly id: number; readonly error: string };
 
 export interface Server {
+  /** Leads the group of the server's processes. */
+  readonly pid: number;
   /** Through Miniflare's router, which also takes the cron trigger. */
   readonly url: string;
   /** The Worker's own socket. */
@@ -82,6 +84,7 @@ export async function startServer(options: LaunchOptions): Promise<Server> {
   let lastId = 0;
   const kill = (): Promise<void> => killGroup(child, gone, Number(new URL(directUrl).port));
   return {
+    pid: child.pid ?? 0,
     url,
     directUrl,
     logFile,

@@ -2,6 +2,7 @@
  * A server process: one built Worker on local workerd, without the development proxy. It is started by `process.ts` and
  * leads a process group of its own, so that this Node and its workerd can be killed in one blow.
  */
+import type { D1Database } from '@cloudflare/workers-types';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4MiniflareOptions } from 'miniflare';
 import type { FromServer, LaunchOptions, ToServer } from './process.ts';
 
@@ -9,7 +10,7 @@ import type { FromServer, LaunchOptions, ToServer } from './process.ts';
 process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'));
 process.once('message', (launch: LaunchOptions) => {
   start(launch).catch((error: unknown) => {
-    console.error(error);
+    process.stderr.write(`${String(error)}\n`);
     process.exit(1);
   });
 });

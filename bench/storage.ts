@@ -1,0 +1,83 @@
+/** What an event costs in D1: round trips, and rows read and written as D1 reports them. */
+import { createHash } from 'node:crypto';
+import type { Server } from '../test/system/harness/process.ts';
+import type { Account, Count } from './counts.ts';
+import { batches, event } from './data.ts';
+import { Client } from './load.ts';
+import { untilIdle } from './speed.ts';
+import type { Line } from './table.ts';
+
+const BATCH = 500;
+
+interface Cost {
+  /** Up to the 202. */
+  readonly ingest: Count;
+  /** Up to the last receipt. */
+  readonly all: Record<Account, Count>;
+}
+
+/** @param server of the bench's own entry, which counts from each request on. */
+export async function storage(server: Server): Promise<Line[]> {
+  // The first requests of a fresh Worker prepare things; they are not counted.
+  await cost(server, JSON.stringify(event('warm', 0, 'deliverable')));
+  const single = await cost(server, JSON.stringify(event('stored', 0, 'deliverable')));
+  const suppressed = await cost(server, JSON.stringify(event('refused', 0, 'suppressed')));
+  const again = await cost(server, JSON.stringify(event('stored', 0, 'deliverable')));
+  const [body] = batches('stored-batch', 1, BATCH, 'deliverable');
+  const batch = await cost(server, body ?? '');
+  const [cold, warm] = await withStoredKey(server);
+  return [
+    trips('single post, until the 202', single.ingest.trips, 'one after the other; key ot_demo'),
+    trips('single post, stored key not yet in KV', cold, 'the key is then in KV for a minute'),
+    trips('single post, stored key in KV', warm),
+    ...rows('single post, suppressed, all in all', suppressed.ingest, 1),
+    ...rows('single post, until the 202', single.ingest, 1),
+    ...rows('single post, until the receipt', single.all.optitext, 1),
+    ...rows('single post, repeated', again.ingest, 1),
+    ...rows(`batch of ${BATCH}, until the 202, per event`, batch.ingest, BATCH),
+    ...rows(`batch of ${BATCH}, until the receipts, per event`, batch.all.optitext, BATCH),
+    trips(`batch of ${BATCH}, until the 202, for all`, batch.ingest.trips),
+    trips(`batch of ${BATCH}, until the receipts, for all`, batch.all.optitext.trips),
+  ];
+}
+
+function trips(what: string, value: number, note?: string): Line {
+  return { what, value, unit: 'round trips', ...(note !== undefined && { note }) };
+}
+
+function rows(what: string, count: Count, events: number): Line[] {
+  const note =
+    events === 1 ? `${count.trips} round trips` : `${(count.trips / events).toFixed(3)} round trips`;
+  return [
+    { what, value: count.rowsRead / events, unit: 'rows read', note },
+    { what, value: count.rowsWritten / events, unit: 'rows written' },
+  ];
+}
+
+async function cost(server: Server, body: string): Promise<Cost> {
+  const client = new Client(server.directUrl, 1);
+  const { status, text, counts } = await client.post('/v1/events', body);
+  if (status !== 202 || counts === null)
+    throw new Error(`/v1/events answered ${status}: ${text.slice(0, 300)}`);
+  await untilIdle(server);
+  const all = JSON.parse((await client.get('/bench/counts')).text) as Cost['all'];
+  client.close();
+  return { ingest: JSON.parse(counts) as Count, all };
+}
+
+/** Round trips before the 202 of a caller with a key of its own: the first time, and while KV remembers the key. */
+async function withStoredKey(server: Server): Promise<[number, number]> {
+  const key = 'ot_bench_key';
+  await server.query(
+    `INSERT INTO sources (id, name, key_hash, scopes, created_at) VALUES ('bench', 'Bench', ?1, '["ingest"]', 0)`,
+    createHash('sha256').update(key).digest('hex'),
+  );
+  const client = new Client(server.directUrl, 1, key);
+  const trip = async (n: number): Promise<number> => {
+    const { counts } = await client.post('/v1/events', JSON.stringify(event('keyed', n, 'suppressed')));
+    return (JSON.parse(counts ?? '{}') as Partial<Count>).trips ?? Number.NaN;
+  };
+  const result: [number, number] = [await trip(0), await trip(1)];
+  client.close();
+  return result;
+}
