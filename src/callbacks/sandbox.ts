@@ -60,7 +60,7 @@ export async function receiveText(
   const keyword = keywordOf(text);
   if (number === null || keyword === null) return null;
   const change = keyword === 'opt_out' ? optOut : optIn;
-  await change(runtime.db, number, 'sms', null, runtime.now());
+  await change(runtime.db, { number, origin: 'sms', note: null, at: runtime.now() });
   return keyword;
 }
 

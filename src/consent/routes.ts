@@ -26,7 +26,7 @@ suppressionRoutes.put('/:number', requires('admin'), async (c) => {
   const { runtime, source } = c.var;
   const number = numberOf(c.req.param('number'), source.defaultCountry);
   const { note } = parse(fields, c.req.header('content-type') === undefined ? {} : await readJson(c.req.raw));
-  await optOut(runtime.db, number, 'api', note ?? null, runtime.now());
+  await optOut(runtime.db, { number, origin: 'api', note: note ?? null, at: runtime.now() });
   return c.json(await readSuppression(runtime.db, number));
 });
 
@@ -35,7 +35,7 @@ suppressionRoutes.delete('/:number', requires('admin'), async (c) => {
   const { runtime, source } = c.var;
   const number = numberOf(c.req.param('number'), source.defaultCountry);
   if (!(await readSuppression(runtime.db, number))) throw new Problem(404, 'This number has not opted out.');
-  await optIn(runtime.db, number, 'api', null, runtime.now());
+  await optIn(runtime.db, { number, origin: 'api', note: null, at: runtime.now() });
   return c.body(null, 204);
 });
 

@@ -31,36 +31,33 @@ export async function readSuppression(db: D1Database, number: string): Promise<S
   return row && { ...row, created_at: iso(row.created_at) };
 }
 
+/** A change of consent: whose number, how it came, and when. */
+export interface ConsentChange {
+  /** E.164. */
+  readonly number: string;
+  readonly origin: ConsentOrigin;
+  readonly note: string | null;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** Opts a number out. An opt-out that stands is not changed; the record is kept all the same. */
-export async function optOut(
-  db: D1Database,
-  number: string,
-  origin: ConsentOrigin,
-  note: string | null,
-  now: number,
-): Promise<void> {
-  const recordId = newId('con');
-  await retryIdempotent(() =>
-    db.batch([
-      db.prepare(SUPPRESSION_SQL.add).bind(number, origin, note, now),
-      db.prepare(SUPPRESSION_SQL.record).bind(recordId, number, 'opt_out', origin, note, now),
-    ]),
-  );
+export async function optOut(db: D1Database, change: ConsentChange): Promise<void> {
+  const { number, origin, note, at } = change;
+  await write(db, db.prepare(SUPPRESSION_SQL.add).bind(number, origin, note, at), 'opt_out', change);
 }
 
 /** A new, explicit opt-in on this number: the only thing that lifts an opt-out. */
-export async function optIn(
+export async function optIn(db: D1Database, change: ConsentChange): Promise<void> {
+  await write(db, db.prepare(SUPPRESSION_SQL.lift).bind(change.number), 'opt_in', change);
+}
+
+async function write(
   db: D1Database,
-  number: string,
-  origin: ConsentOrigin,
-  note: string | null,
-  now: number,
+  effect: D1PreparedStatement,
+  kind: 'opt_out' | 'opt_in',
+  { number, origin, note, at }: ConsentChange,
 ): Promise<void> {
-  const recordId = newId('con');
-  await retryIdempotent(() =>
-    db.batch([
-      db.prepare(SUPPRESSION_SQL.lift).bind(number),
-      db.prepare(SUPPRESSION_SQL.record).bind(recordId, number, 'opt_in', origin, note, now),
-    ]),
-  );
+  const record = db.prepare(SUPPRESSION_SQL.record).bind(newId('con'), number, kind, origin, note, at);
+  await retryIdempotent(() => db.batch([effect, record]));
 }

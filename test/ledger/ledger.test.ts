@@ -162,14 +162,14 @@ describe('claim', () => {
 
   it('suppresses what has opted out since, and an opt-in lets later messages pass', async () => {
     const message = await queued();
-    await optOut(env.DB, message.number ?? '', 'sms', null, NOW);
+    await optOut(env.DB, { number: message.number ?? '', origin: 'sms', note: null, at: NOW });
     expect(await claim(env.DB, [message.id], unique('clm'), NOW, NOW + LEASE)).toEqual([]);
     expect(await storedMessage(message.id)).toMatchObject({
       state: 'suppressed',
       reason: 'opted_out',
       due_at: null,
     });
-    await optIn(env.DB, message.number ?? '', 'sms', null, NOW);
+    await optIn(env.DB, { number: message.number ?? '', origin: 'sms', note: null, at: NOW });
     expect(await claim(env.DB, [message.id], unique('clm'), NOW, NOW + LEASE)).toEqual([]);
     const later = await queued({ number: message.number });
     expect(await claim(env.DB, [later.id], unique('clm'), NOW, NOW + LEASE)).toHaveLength(1);
