@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { Complaint, wordsOf } from './lib/complaint.ts';
 import { seedCampaigns, tick, untilHealthy } from './lib/demo.ts';
 import { type DevServer, startDevServer } from './lib/dev-server.ts';
-import { openState, putOnce, resetState, type State } from './lib/state.ts';
+import { openState, putOnce, resetState, type State, takeState } from './lib/state.ts';
 import { endCommands, ROOT, wrangler } from './lib/wrangler.ts';
 
 const FEED = join(ROOT, 'scripts', 'demo', 'profiles.csv');
@@ -26,6 +26,7 @@ const dim = style(2);
 
 let server: DevServer | undefined;
 let ending = false;
+let giveBack = (): void => {};
 
 try {
   await main();
@@ -34,6 +35,7 @@ try {
     await server?.stop();
     console.error(`\n  ${wordsOf(error).replace(/\n(?=.)/g, '\n  ')}\n`);
   }
+  giveBack();
   process.exitCode = 1;
 }
 
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
   await requireFree(port);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end());
 
+  giveBack = takeState();
   if (reset) resetState();
   const state = openState();
   progress('Preparing the database');
@@ -99,6 +102,7 @@ async function end(): Promise<void> {
   progress('');
   endCommands();
   await server?.stop();
+  giveBack();
   process.exit(0);
 }
 

@@ -20,6 +20,9 @@ import { syncRoutes } from './profiles/sync-routes.ts';
 /** A request id that a client may send; anything else is replaced. */
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
 
+/** How D1 says that it cannot be reached or cannot read its storage. */
+const DATABASE_ERROR = /^(D1_|internal error; reference)/;
+
 export const app = new Hono<AppEnv>();
 
 app.use(async (c, next) => {
@@ -65,7 +68,7 @@ app.onError((error, c) => {
   const requestId = c.get('requestId');
   if (error instanceof Problem) return error.toResponse(requestId);
   log('error', 'request.failed', { request: requestId, path: routeOf(c.req.path), error: errorText(error) });
-  const problem = error.message.startsWith('D1_')
+  const problem = DATABASE_ERROR.test(error.message)
     ? new Problem(503, 'The database cannot be reached at the moment. Send the same request again.', {
         headers: { 'retry-after': '2' },
       })

@@ -22,6 +22,45 @@ export function stateFolder(): string {
   return given ? resolve(given) : DEFAULT_STATE;
 }
 
+/**
+ * Takes the folder for this process: two servers on one SQLite file lock each other out, and a reset under a running
+ * server destroys it. @returns what gives the folder back.
+ * @throws Complaint where another server has it.
+ */
+export function takeState(): () => void {
+  const folder = stateFolder();
+  const lock = join(folder, 'optitext.pid');
+  const owner = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0;
+  if (owner > 0 && owner !== process.pid && isAlive(owner)) {
+    throw new Complaint(
+      `Another npm start (process ${owner}) uses the state folder ${folder}. End it first, or name another folder:\n` +
+        'OPTITEXT_STATE=/some/folder npm start',
+    );
+  }
+  makeFolder(folder);
+  writeFileSync(lock, String(process.pid));
+  return () => rmSync(lock, { force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new Complaint(
+      `The state folder ${folder} cannot be used: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
 /** Removes what OptiText and wrangler put there, and nothing else: the folder may be somebody's home. */
 export function resetState(): void {
   for (const name of ['v3', 'demo']) rmSync(join(stateFolder(), name), { recursive: true, force: true });
@@ -30,13 +69,7 @@ export function resetState(): void {
 export function openState(): State {
   const folder = stateFolder();
   const own = join(folder, 'demo');
-  try {
-    mkdirSync(own, { recursive: true });
-  } catch (error) {
-    throw new Complaint(
-      `The state folder ${folder} cannot be used: ${error instanceof Error ? error.message : error}`,
-    );
-  }
+  makeFolder(own);
   const envFile = join(own, 'worker.env');
   if (!existsSync(envFile)) {
     const secret = `whsec_${randomBytes(32).toString('base64')}`;

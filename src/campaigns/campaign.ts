@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { readPhone } from '../domain/phone.ts';
 import { templateProblem } from '../domain/template.ts';
-import { eventType, slug } from '../platform/fields.ts';
+import { eventType, slug, text } from '../platform/fields.ts';
 import { iso } from '../platform/sql.ts';
 
 export const CAMPAIGN_STATES = ['draft', 'live', 'paused'] as const;
@@ -17,21 +17,14 @@ function isSender(sender: string): boolean {
 export const campaignFields = z
   .strictObject({
     id: slug.optional(),
-    name: z
-      .string('must be a string')
-      .trim()
-      .min(1, 'must not be empty')
-      .max(200, 'must have at most 200 characters'),
+    name: text().trim().min(1, 'must not be empty').max(200, 'must have at most 200 characters'),
     trigger: eventType,
     channel: z.enum(['sms', 'mms'], 'must be "sms" or "mms"'),
-    sender: z
-      .string('must be a string')
-      .refine(
-        isSender,
-        'must be a number in E.164 ("+18005550100"), a short code, or a sender id of at most 11 letters and digits',
-      ),
-    body: z
-      .string('must be a string')
+    sender: text().refine(
+      isSender,
+      'must be a number in E.164 ("+18005550100"), a short code, or a sender id of at most 11 letters and digits',
+    ),
+    body: text()
       .min(1, 'must not be empty')
       .superRefine((template, context) => {
         const problem = templateProblem(template);

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import type { CountryCode } from '../domain/phone.ts';
 import { readPhone } from '../domain/phone.ts';
-import { readJson } from '../platform/json.ts';
+import { readOptionalJson } from '../platform/json.ts';
 import { invalid, Problem } from '../platform/problem.ts';
 import { parse } from '../platform/validate.ts';
 import { optIn, optOut, readSuppression } from './suppressions.ts';
@@ -25,7 +25,7 @@ suppressionRoutes.get('/:number', requires('read'), async (c) => {
 suppressionRoutes.put('/:number', requires('admin'), async (c) => {
   const { runtime, source } = c.var;
   const number = numberOf(c.req.param('number'), source.defaultCountry);
-  const { note } = parse(fields, c.req.header('content-type') === undefined ? {} : await readJson(c.req.raw));
+  const { note } = parse(fields, await readOptionalJson(c.req.raw));
   await optOut(runtime.db, { number, origin: 'api', note: note ?? null, at: runtime.now() });
   return c.json(await readSuppression(runtime.db, number));
 });

@@ -6,6 +6,7 @@ import { sandboxInbox } from '../delivery/sandbox/inbox.ts';
 import { behaviourOf, TEST_NUMBERS } from '../delivery/sandbox/numbers.ts';
 import { replyFrom } from '../delivery/sandbox/replies.ts';
 import { readPhone } from '../domain/phone.ts';
+import { text } from '../platform/fields.ts';
 import { type AppEnv, queryInt } from '../platform/http.ts';
 import { readJson } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
@@ -64,13 +65,8 @@ demoRoutes.get('/sandbox/messages', demoOnly, async (c) => {
 });
 
 const reply = z.strictObject({
-  from: z
-    .string('must be a string')
-    .refine((number) => readPhone(number).e164 !== null, 'must be a phone number'),
-  text: z
-    .string('must be a string')
-    .min(1, 'must not be empty')
-    .max(1600, 'must have at most 1600 characters'),
+  from: text().refine((number) => readPhone(number).e164 !== null, 'must be a phone number'),
+  text: text().min(1, 'must not be empty').max(1600, 'must have at most 1600 characters'),
 });
 
 /** Somebody answers from the sandbox phone; the carrier passes it on through the real callback route. */

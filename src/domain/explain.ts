@@ -24,7 +24,7 @@ export const UNUSABLE_TEXT: Readonly<Record<UnusableWhy, string>> = {
 export function outcomeText(verdict: Verdict, number: Phone | null): string {
   if (verdict.reason !== null) return `Not sent. ${RULE_REASONS[verdict.reason]}`;
   const to = number?.e164 ? maskNumber(number.e164) : 'the number';
-  return `To be sent to ${to}, ${verdict.use === 'profile' ? 'the profile’s number' : 'the event’s number'}: nobody says no, and what must be said is said.`;
+  return `To be sent to ${to}, ${verdict.use === 'profile' ? 'the profile’s number' : 'the event’s number'}: every rule allows it.`;
 }
 
 export function numberText(hit: NumberHit, sides: Record<Side, Attributes>): string {

@@ -26,6 +26,12 @@ export async function readJson(request: Request): Promise<unknown> {
   return parseJson(decodeUtf8(await readBytes(request, MAX_BODY_BYTES)));
 }
 
+/** As `readJson`, but a request without a body stands for `{}`. */
+export async function readOptionalJson(request: Request): Promise<unknown> {
+  const hasBody = request.body !== null && request.headers.get('content-length') !== '0';
+  return hasBody ? await readJson(request) : {};
+}
+
 /** Reads a body up to a limit without ever holding more than that. */
 export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
   const tooLarge = new Problem(

@@ -1,15 +1,11 @@
 /** A policy as clients write it: what is left out has the strict answer. */
 import { z } from 'zod';
 import { POLICY_OPTIONS } from '../domain/policy.ts';
+import { text } from '../platform/fields.ts';
 
 const attestation = z.strictObject({
-  attested_by: z
-    .string('must be a string')
-    .trim()
-    .min(1, 'must say who vouches')
-    .max(200, 'must have at most 200 characters'),
-  disclosure: z
-    .string('must be a string')
+  attested_by: text().trim().min(1, 'must say who vouches').max(200, 'must have at most 200 characters'),
+  disclosure: text()
     .trim()
     .min(10, 'must be the disclosure text that people agree to, or its URL')
     .max(4000, 'must have at most 4000 characters'),

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { slug, timestamp } from '../platform/fields.ts';
-import { readJson } from '../platform/json.ts';
+import { readOptionalJson } from '../platform/json.ts';
 import { invalid, Problem } from '../platform/problem.ts';
 import { parse } from '../platform/validate.ts';
 import { draftPolicyFields } from './policy-fields.ts';
@@ -31,14 +31,13 @@ export const whatIfRoutes = new Hono<AccessEnv>();
 
 whatIfRoutes.post('/:name/what-if', requires('read'), async (c) => {
   const { runtime } = c.var;
-  const body = parse(fields, await readJson(c.req.raw));
+  const body = parse(fields, await readOptionalJson(c.req.raw));
   const name = c.req.param('name');
   const stored = await readPolicy(runtime.db, name);
-  if (!body.draft && !stored) {
+  const document = body.draft ?? stored?.document;
+  if (!document) {
     throw new Problem(404, 'There is no policy with this name; send a draft, or see GET /v1/policies.');
   }
-  const document = body.draft ?? stored?.document;
-  if (!document) throw new Problem(404, 'There is no policy with this name.');
   const from = body.from === undefined ? 0 : Date.parse(body.from);
   const to = body.to === undefined ? runtime.now() : Date.parse(body.to);
   if (from >= to) throw invalid([{ path: 'from', message: 'must lie before "to"' }]);

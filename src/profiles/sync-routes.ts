@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { queryInt } from '../platform/http.ts';
-import { readJson } from '../platform/json.ts';
+import { readOptionalJson } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import { parse } from '../platform/validate.ts';
 import { syncFeeds } from './sync.ts';
@@ -34,9 +34,7 @@ syncRoutes.get('/runs/:id', requires('read'), async (c) => {
 /** Imports what is new now, without waiting for the cron run. */
 syncRoutes.post('/runs', requires('admin'), async (c) => {
   const { runtime } = c.var;
-  const hasBody =
-    (c.req.header('content-length') ?? '0') !== '0' || c.req.header('content-type') !== undefined;
-  const { object_key, again } = parse(fields, hasBody ? await readJson(c.req.raw) : {});
+  const { object_key, again } = parse(fields, await readOptionalJson(c.req.raw));
   if (object_key !== undefined && !(await runtime.feeds.head(object_key))) {
     throw new Problem(404, 'There is no object with this key in the feed bucket.');
   }

@@ -104,6 +104,11 @@ describe('what if', () => {
     });
   });
 
+  it('takes no body for “everything, under the policy of this name”', async () => {
+    expect((await call('POST', '/v1/policies/strict/what-if')).body.events).toBeGreaterThanOrEqual(10);
+    expect((await call('POST', '/v1/sync/runs')).status).toBe(200);
+  });
+
   it('sends and changes nothing', async () => {
     const count = async () =>
       await env.DB.prepare(
