@@ -5,6 +5,7 @@ import { keywordOf } from '../consent/keywords.ts';
 import { optIn, optOut } from '../consent/suppressions.ts';
 import { readPhone } from '../domain/phone.ts';
 import { RECEIPT_STATES } from '../domain/states.ts';
+import { derivedId } from '../platform/ids.ts';
 import { decodeUtf8, MAX_BODY_BYTES, parseJson, readBytes } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReceiptNote, Runtime } from '../platform/runtime.ts';
@@ -24,7 +25,7 @@ const statusBody = z.object({
 });
 
 const inboundBody = z.object({
-  from: z.string().refine((number) => readPhone(number).e164 !== null, 'must be a phone number in E.164'),
+  from: z.string().regex(/^\+?\d{3,15}$/, 'must be a phone number in E.164, or a short code'),
   text: z.string().max(4000),
 });
 
@@ -47,20 +48,36 @@ export async function sandboxInbound(
   request: Request,
 ): Promise<'opt_out' | 'opt_in' | null> {
   const { from, text } = parse(inboundBody, await verifiedBody(runtime, request));
-  return await receiveText(runtime, from, text);
+  return await receiveText(runtime, {
+    from,
+    text,
+    // Both are signed: when the carrier sent it, in seconds, and which delivery this is.
+    at: Number(request.headers.get('webhook-timestamp')) * 1000,
+    deliveryId: `sandbox:${request.headers.get('webhook-id')}`,
+  });
 }
 
 /** An inbound text, whichever carrier brought it. */
+export interface InboundText {
+  readonly from: string;
+  readonly text: string;
+  /** When it was sent, milliseconds since 1970. */
+  readonly at: number;
+  /** The same for every delivery of this text. */
+  readonly deliveryId: string;
+}
+
 export async function receiveText(
   runtime: Runtime,
-  from: string,
-  text: string,
+  inbound: InboundText,
 ): Promise<'opt_out' | 'opt_in' | null> {
-  const number = readPhone(from).e164;
-  const keyword = keywordOf(text);
-  if (number === null || keyword === null) return null;
+  const keyword = keywordOf(inbound.text);
+  if (keyword === null) return null;
+  // A number that we would not text may still say STOP; it is kept as the carrier wrote it.
+  const number = readPhone(inbound.from).e164 ?? inbound.from;
+  const recordId = await derivedId('con', inbound.deliveryId);
   const change = keyword === 'opt_out' ? optOut : optIn;
-  await change(runtime.db, { number, origin: 'sms', note: null, at: runtime.now() });
+  await change(runtime.db, { number, origin: 'sms', note: null, at: inbound.at, recordId });
   return keyword;
 }
 

@@ -111,7 +111,10 @@ function settlement(
       if (message.attempt >= config.maxAttempts) {
         return { ...base, state: 'failed', reason: 'retries_exhausted', detail: outcome.detail };
       }
-      const waitMs = Math.max(outcome.retryAfterMs ?? 0, backoffMs(message.attempt, config.retryBaseMs));
+      const waitMs = Math.max(
+        Math.ceil(outcome.retryAfterMs ?? 0),
+        backoffMs(message.attempt, config.retryBaseMs),
+      );
       return {
         ...base,
         state: 'queued',

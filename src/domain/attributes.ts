@@ -108,6 +108,6 @@ function isPhone(value: Phone | Flag): value is Phone {
 }
 
 /** Nothing but white space and invisible characters. */
-function isBlank(text: string): boolean {
+export function isBlank(text: string): boolean {
   return text.replace(/[\s\p{Cf}]/gu, '') === '';
 }

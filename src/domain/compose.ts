@@ -25,23 +25,15 @@ export function compose(
   attributes: Readonly<Record<string, unknown>>,
 ): Composition {
   const decision = resolve(input, policy);
-  if (decision.outcome !== 'deliver') return { decision, body: null, detail: null };
-
   const rendered = renderTemplate(template, data, attributes);
-  if (rendered.ok) return { decision, body: rendered.body, detail: null };
+  if (rendered.ok) {
+    return { decision, body: decision.outcome === 'deliver' ? rendered.body : null, detail: null };
+  }
+  if (decision.outcome !== 'deliver')
+    return { decision: withMend(decision, rendered.mend), body: null, detail: null };
 
-  const { reason, detail } = rendered;
+  const { reason, detail, mend } = rendered;
   const text = `${REASONS[reason]}${detail === '' ? '' : ` (${detail})`}`;
-  const mend =
-    reason === 'template_variable_missing'
-      ? [
-          {
-            change: { event: { [detail]: 'a value' } },
-            outcome: 'deliver',
-            text: `would be sent if the event’s ${detail} had a value`,
-          } as const,
-        ]
-      : [];
   return {
     decision: {
       ...decision,
@@ -52,9 +44,28 @@ export function compose(
         ...decision.rules,
         { rule: 'template', profile: null, event: null, cell: reason, result: 'block', reason, text },
       ],
-      counterfactuals: mend,
+      counterfactuals: mend
+        ? [{ change: { event: mend }, outcome: 'deliver', text: `would be sent if ${hadValues(mend)}` }]
+        : [],
     },
     body: null,
     detail: detail === '' ? null : detail,
   };
+}
+
+/** A refusal by the rules whose text could not be made either: what would have changed it needs the values too. */
+function withMend(decision: Decision, mend: Readonly<Record<string, unknown>> | null): Decision {
+  const counterfactuals = mend
+    ? decision.counterfactuals.map((item) => ({
+        ...item,
+        change: { ...item.change, event: { ...item.change.event, ...mend } },
+        text: `${item.text} and ${hadValues(mend)}`,
+      }))
+    : [];
+  return { ...decision, counterfactuals };
+}
+
+function hadValues(mend: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(mend);
+  return `the event’s ${names.join(' and ')} had ${names.length === 1 ? 'a value' : 'values'}`;
 }

@@ -39,7 +39,8 @@ export interface Counterfactual {
   /** Inputs to set: `{"profile": {"SMS_CONSENT": true}}`. `"suppressed": false` stands for a new opt-in. */
   readonly change: {
     readonly profile?: Readonly<Record<string, string | boolean | null>>;
-    readonly event?: Readonly<Record<string, string | boolean | null>>;
+    /** Also further event data, where the text needs it. */
+    readonly event?: Readonly<Record<string, unknown>>;
     readonly suppressed?: boolean;
   };
   readonly outcome: 'deliver' | 'suppress';

@@ -36,10 +36,9 @@ function maskCounterfactual(counterfactual: Counterfactual): Counterfactual {
   };
 }
 
-function maskSide(
-  side: Readonly<Record<string, string | boolean | null>>,
-): Record<string, string | boolean | null> {
-  return { ...side, ...('MOBILE_NUMBER' in side && { MOBILE_NUMBER: maskText(side.MOBILE_NUMBER ?? null) }) };
+function maskSide<T>(side: Readonly<Record<string, T>>): Record<string, T | string> {
+  const number = side.MOBILE_NUMBER;
+  return typeof number === 'string' ? { ...side, MOBILE_NUMBER: maskText(number) } : { ...side };
 }
 
 function maskText<T extends RuleValue>(value: T): T | string {

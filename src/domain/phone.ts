@@ -9,6 +9,9 @@ import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js/
 
 export type { CountryCode };
 
+/** Mexico wrote mobile numbers with a 1 after the country code until 2019, and some carriers still do. */
+const MEXICO_MOBILE = /^\+52\s?1(?=(?:\D*\d){10}$)/;
+
 /** Why a string is not a number that we would text. */
 export type UnusableWhy =
   | 'not_a_number'
@@ -36,7 +39,8 @@ const MAX_INPUT_LENGTH = 100;
  *   range nobody has been given yet, as far as the metadata knows.
  */
 export function readPhone(raw: string, defaultCountry?: CountryCode): Phone {
-  if (raw.length > MAX_INPUT_LENGTH) return { raw, e164: null, why: 'too_long' };
+  if (raw.length > MAX_INPUT_LENGTH)
+    return { raw: `${raw.slice(0, MAX_INPUT_LENGTH)}…`, e164: null, why: 'too_long' };
   const text = tidy(raw);
   const parsed = parsePhoneNumberFromString(text, {
     ...(defaultCountry && { defaultCountry }),
@@ -58,7 +62,8 @@ function tidy(raw: string): string {
     .replace(/[\p{Cf}\p{Cc}]/gu, '')
     .trim()
     .replace(/^tel:/i, '')
-    .replace(/^\(?00\)?\s*(?=[1-9])/, '+');
+    .replace(/^\(?00\)?\s*(?=[1-9])/, '+')
+    .replace(MEXICO_MOBILE, '+52');
 }
 
 /** A number for logs, errors and plain words: `+14155550123` becomes `+1415•••0123`. */

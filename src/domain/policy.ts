@@ -29,7 +29,7 @@ export type Policy = {
 } & {
   /** A `true` that vouched for a number which is not used does not count. */
   readonly bind_flags_to_number: boolean;
-  /** Required where `consent_absent` is `send`. */
+  /** Required of a stored policy where `consent_absent` or `validity_absent` is `send`. */
   readonly attestation?: Attestation | undefined;
 };
 

@@ -6,6 +6,7 @@
  * still give one a default (`{{ first_name | default: "there" }}`) or ask for it (`{% if first_name %}`).
  */
 import { Liquid, LiquidError, type Template, UndefinedVariableError } from 'liquidjs';
+import { isBlank } from './attributes.ts';
 import type { ContentReason } from './reasons.ts';
 
 /** Ten concatenated GSM-7 segments, the most that providers take. Unit: UTF-16 units. */
@@ -21,12 +22,23 @@ const liquid = new Liquid({
   // Clocks stand still between I/O on deployed Workers, so there the memory limit is the one that binds.
   renderLimit: 50,
   memoryLimit: 200_000,
+  outputEscape: printable,
 });
 for (const tag of ['include', 'render', 'layout', 'block']) delete liquid.tags[tag];
 
+/** Control characters but for tabs and line ends. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+
 export type Rendered =
   | { readonly ok: true; readonly body: string }
-  | { readonly ok: false; readonly reason: ContentReason; readonly detail: string };
+  | {
+      readonly ok: false;
+      readonly reason: ContentReason;
+      readonly detail: string;
+      /** Event data that would have made the text: `null` where no values would. */
+      readonly mend: Readonly<Record<string, unknown>> | null;
+    };
 
 /** What is wrong with a template, for the person who saves it; `null` where it parses. */
 export function templateProblem(template: string): string | null {
@@ -49,23 +61,79 @@ export function renderTemplate(
   data: Readonly<Record<string, unknown>>,
   attributes: Readonly<Record<string, unknown>>,
 ): Rendered {
+  const scope = { ...withValues(attributes), ...withValues(data) };
+  const first = renderOnce(template, scope);
+  if (first.ok) return first;
+  if (first.missing === null) return { ok: false, reason: first.reason, detail: first.detail, mend: null };
+
+  // Liquid names one missing variable at a time, so values are put in until none is missing.
+  const names: string[] = [];
+  let attempt: Attempt = first;
+  let filled: Record<string, unknown> = scope;
+  let mend: Record<string, unknown> = {};
+  while (!attempt.ok && attempt.missing !== null && names.length < MAX_MISSING) {
+    const name = attempt.missing;
+    names.push(name);
+    if (names.indexOf(name) < names.length - 1 || !PATH.test(name)) break;
+    filled = withPath(filled, name.split('.'));
+    mend = withPath(mend, name.split('.'));
+    attempt = renderOnce(template, filled);
+  }
+  return {
+    ok: false,
+    reason: 'template_variable_missing',
+    detail: [...new Set(names)].join(', '),
+    mend: attempt.ok ? mend : null,
+  };
+}
+
+type Attempt =
+  | { readonly ok: true; readonly body: string }
+  | {
+      readonly ok: false;
+      readonly reason: ContentReason;
+      readonly detail: string;
+      readonly missing: string | null;
+    };
+
+/** More missing values than these are not listed. */
+const MAX_MISSING = 20;
+/** A variable by its plain path: `user.first_name`. */
+const PATH = /^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$/;
+
+function renderOnce(template: string, scope: Readonly<Record<string, unknown>>): Attempt {
+  const failed = (reason: ContentReason, detail: string, missing: string | null = null): Attempt => ({
+    ok: false,
+    reason,
+    detail,
+    missing,
+  });
   try {
-    const scope = { ...withValues(attributes), ...withValues(data) };
     const body = String(liquid.renderSync(parsed(template), scope)).trim();
-    if (body === '') return { ok: false, reason: 'body_empty', detail: '' };
+    if (body === '') return failed('body_empty', '');
     if (body.length > MAX_BODY_LENGTH) {
-      return {
-        ok: false,
-        reason: 'body_too_long',
-        detail: `${body.length} characters, at most ${MAX_BODY_LENGTH}`,
-      };
+      return failed('body_too_long', `${body.length} characters, at most ${MAX_BODY_LENGTH}`);
+    }
+    if (!body.isWellFormed() || UNPRINTABLE.test(body)) {
+      return failed('template_error', 'the text has characters that no phone shows');
     }
     return { ok: true, body };
   } catch (error) {
     const missing = missingVariable(error);
-    if (missing !== null) return { ok: false, reason: 'template_variable_missing', detail: missing };
-    return { ok: false, reason: 'template_error', detail: firstLine(error) };
+    return missing === null
+      ? failed('template_error', firstLine(error))
+      : failed('template_variable_missing', missing, missing);
   }
+}
+
+/** A copy with a value at a path, below what is there already. */
+function withPath(
+  values: Readonly<Record<string, unknown>>,
+  path: readonly string[],
+): Record<string, unknown> {
+  const [key = '', ...rest] = path;
+  const below = values[key];
+  return { ...values, [key]: rest.length === 0 ? 'a value' : withPath(isRecord(below) ? below : {}, rest) };
 }
 
 /** Parsed templates by their text: a batch of events renders few templates many times. */
@@ -81,19 +149,36 @@ function parsed(template: string): Template[] {
   return fresh;
 }
 
+/** What an output prints. A list, an object or nothing at all would be a hole or rubbish in a customer's text. */
+function printable(value: unknown): string {
+  if (value === null || value === undefined) throw new Error('an output has no value');
+  if (typeof value === 'object') throw new Error('an output is a list or an object, not a text');
+  return String(value);
+}
+
 /** Only what has a value, at every depth, so that a blank counts as missing. */
 function withValues(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const kept: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(values)) {
-    if (value === null || value === undefined) continue;
-    if (typeof value === 'string' && value.trim() === '') continue;
-    kept[key] = isRecord(value) ? withValues(value) : value;
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) => {
+      const kept = withValue(value);
+      return kept === undefined ? [] : [[key, kept]];
+    }),
+  );
+}
+
+/** The value without what is blank in it; `undefined` where nothing is left. */
+function withValue(value: unknown): unknown {
+  if (value === null || value === undefined) return undefined;
+  if (typeof value === 'string') return isBlank(value) ? undefined : value;
+  if (Array.isArray(value)) {
+    const kept = value.map(withValue).filter((item) => item !== undefined);
+    return kept.length > 0 ? kept : undefined;
   }
-  return kept;
+  return isRecord(value) ? withValues(value) : value;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null;
 }
 
 function missingVariable(error: unknown): string | null {

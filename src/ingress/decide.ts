@@ -32,7 +32,7 @@ export async function decideEvent(
     optedOut: context.optedOut,
     decidedAt: iso(now),
   };
-  const data = templateData(event);
+  const data = templateData(event.data);
   const messages: NewMessage[] = [];
   const answer: Decided['answer'][number][] = [];
   for (const campaign of context.campaigns.get(event.type) ?? []) {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { readCampaign } from '../campaigns/store.ts';
 import { readSuppression } from '../consent/suppressions.ts';
-import { type Attributes, readAttributes } from '../domain/attributes.ts';
+import { type Attributes, readAttributes, reservedName } from '../domain/attributes.ts';
 import { compose } from '../domain/compose.ts';
 import { narrate, narrateAll } from '../domain/narrate.ts';
 import type { CountryCode } from '../domain/phone.ts';
@@ -22,6 +22,7 @@ import { draftPolicyFields } from '../policies/policy-fields.ts';
 import { listPolicies, readPolicy } from '../policies/store.ts';
 import { statementFromRow } from '../profiles/profile.ts';
 import { readProfile } from '../profiles/store.ts';
+import { templateData } from './event.ts';
 
 const fields = z
   .strictObject({
@@ -78,7 +79,7 @@ decisionRoutes.post('/', requires('read'), async (c) => {
     const decision = resolve(input, policy);
     return wantsText(c) ? c.text(narrate(decision)) : c.json({ decision });
   }
-  const composed = compose(input, policy, campaign.body, body.data, profile?.values ?? {});
+  const composed = compose(input, policy, campaign.body, templateData(body.data), profile?.values ?? {});
   if (wantsText(c))
     return c.text(
       narrate(composed.decision) + (composed.body === null ? '' : `\nThe text:\n  ${composed.body}\n`),
@@ -124,14 +125,15 @@ async function profileOf(
     return row && statementFromRow(row);
   }
   if (body.profile == null) return null;
-  const { attributes: nested, updated_at, ...rest } = body.profile;
+  const { attributes: nested, updated_at, customer_id: _, ...rest } = body.profile;
+  const further = Object.fromEntries(Object.entries(rest).filter(([key]) => reservedName(key) === null));
   const time = updated_at == null ? null : timestamp.safeParse(updated_at);
   if (time && !time.success)
     throw invalid([{ path: 'profile.updated_at', message: 'must be an ISO 8601 time with a zone' }]);
   return {
     attributes: attributesOf(body.profile, 'profile', country),
     at: time?.data ?? null,
-    values: { ...rest, ...(typeof nested === 'object' && nested) },
+    values: { ...further, ...(typeof nested === 'object' && nested) },
   };
 }
 

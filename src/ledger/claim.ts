@@ -2,34 +2,38 @@
  * Claim: the only licence to call a provider.
  *
  * One statement moves a whole batch from `queued` to `sending` under a claim id and a lease. What must not be sent is
- * turned aside in the same statement: an opt-out, an end of life, a campaign that is gone or not live. D1 runs
+ * turned aside in the same statement: an opt-out, an end of life, a campaign that is gone (or another one under its id)
+ * or not live; what waits for a campaign is looked at again when its life ends. D1 runs
  * statements one after the other, so once an opt-out is stored no later claim for its number can succeed.
  */
+
+/** Clocks of two machines may differ: a pointer that is this much early is not lost for it. */
+export const CLOCK_SKEW_MS = 1000;
 
 export const CLAIM_SQL = `UPDATE messages SET
     state = v.verdict,
     reason = v.reason,
     detail = NULL,
-    due_at = CASE v.verdict WHEN 'sending' THEN ?4 END,
+    due_at = CASE v.verdict WHEN 'sending' THEN ?4 WHEN 'held' THEN v.expires_at END,
     claim_id = ?3,
     attempts = attempts + (v.verdict = 'sending'),
     updated_at = ?2
   FROM (
-    SELECT m.id AS message_id,
+    SELECT m.id AS message_id, m.expires_at,
       CASE WHEN s.number IS NOT NULL THEN 'suppressed'
            WHEN m.expires_at <= ?2 THEN 'expired'
-           WHEN c.id IS NULL THEN 'canceled'
+           WHEN c.id IS NULL OR c.created_at > m.created_at THEN 'canceled'
            WHEN c.state <> 'live' THEN 'held'
            ELSE 'sending' END AS verdict,
       CASE WHEN s.number IS NOT NULL THEN 'opted_out'
            WHEN m.expires_at <= ?2 THEN 'expired'
-           WHEN c.id IS NULL THEN 'campaign_deleted'
+           WHEN c.id IS NULL OR c.created_at > m.created_at THEN 'campaign_deleted'
            WHEN c.state <> 'live' THEN 'campaign_paused' END AS reason
     FROM json_each(?1) j
       JOIN messages m ON m.id = j.value
       LEFT JOIN suppressions s ON s.number = m.number
       LEFT JOIN campaigns c ON c.id = m.campaign_id
-    WHERE m.state = 'queued' AND m.due_at <= ?2
+    WHERE m.state = 'queued' AND m.due_at <= ?2 + ${CLOCK_SKEW_MS}
   ) v
   WHERE messages.id = v.message_id
   RETURNING messages.id, messages.state, messages.reason, messages.channel, messages.sender, messages.number,

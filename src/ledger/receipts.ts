@@ -32,25 +32,27 @@ export async function applyReceipts(
   notes: readonly ReceiptNote[],
   now: number,
 ): Promise<void> {
-  const furthest = furthestPerMessage(notes);
-  if (furthest.length === 0) return;
-  const json = JSON.stringify(furthest);
+  if (notes.length === 0) return;
+  const json = JSON.stringify(
+    furthest(notes, (note) => JSON.stringify([note.provider, note.provider_message_id])),
+  );
+  const referring = notes.filter((note) => note.reference !== null);
+  const byReference = JSON.stringify(furthest(referring, (note) => note.reference ?? ''));
   await retryIdempotent(() =>
     db.batch([
       db.prepare(RECEIPTS_SQL.byProviderId).bind(json, now),
-      db.prepare(RECEIPTS_SQL.byReference).bind(json, now),
+      db.prepare(RECEIPTS_SQL.byReference).bind(byReference, now),
       db.prepare(RECEIPTS_SQL.keepForLater).bind(json, now),
     ]),
   );
 }
 
-/** Of several receipts for one message in a batch, the furthest; the first of equals. */
-function furthestPerMessage(notes: readonly ReceiptNote[]): ReceiptNote[] {
-  const furthest = new Map<string, ReceiptNote>();
+/** Of several receipts under one key, the furthest; the first of equals. An UPDATE would take any of them. */
+function furthest(notes: readonly ReceiptNote[], keyOf: (note: ReceiptNote) => string): ReceiptNote[] {
+  const found = new Map<string, ReceiptNote>();
   for (const note of notes) {
-    const key = JSON.stringify([note.provider, note.provider_message_id]);
-    const known = furthest.get(key);
-    if (!known || STATE_RANK[known.state] < STATE_RANK[note.state]) furthest.set(key, note);
+    const known = found.get(keyOf(note));
+    if (!known || STATE_RANK[known.state] < STATE_RANK[note.state]) found.set(keyOf(note), note);
   }
-  return [...furthest.values()];
+  return [...found.values()];
 }

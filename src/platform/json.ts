@@ -78,6 +78,9 @@ export function parseJson(text: string): unknown {
   return value;
 }
 
+/** Beyond this, two different numbers are read as one, and a text would show another number than was sent. */
+const TOO_LARGE = 'a number is larger than 9007199254740991 and would lose digits; send it as a text';
+
 /** What is wrong with a parsed value, or `null`. Iterative: depth is what it guards against. */
 export function jsonComplaint(root: unknown): string | null {
   const stack: { value: unknown; depth: number }[] = [{ value: root, depth: 0 }];
@@ -86,6 +89,8 @@ export function jsonComplaint(root: unknown): string | null {
     if (typeof value === 'string') {
       const complaint = textComplaint(value);
       if (complaint) return complaint;
+    } else if (typeof value === 'number') {
+      if (Math.abs(value) > Number.MAX_SAFE_INTEGER) return TOO_LARGE;
     } else if (typeof value === 'object' && value !== null) {
       if (depth >= MAX_DEPTH) return `it is nested deeper than ${MAX_DEPTH} levels`;
       if (Array.isArray(value)) {

@@ -32,12 +32,13 @@ export const draftPolicyFields = z.strictObject({
 
 /** A policy that campaigns may run under. Reading silence as consent needs somebody who vouches for it. */
 export const policyFields = draftPolicyFields.superRefine((policy, context) => {
-  if (policy.consent_absent === 'send' && policy.attestation === undefined) {
+  const readsSilence = policy.consent_absent === 'send' || policy.validity_absent === 'send';
+  if (readsSilence && policy.attestation === undefined) {
     context.addIssue({
       code: 'custom',
       path: ['attestation'],
       message:
-        'is required where consent_absent is "send": {"attested_by": who vouches, "disclosure": the text people agree to, or its URL}',
+        'is required where consent_absent or validity_absent is "send": {"attested_by": who vouches, "disclosure": the text people agree to, or its URL}',
     });
   }
 });

@@ -8,6 +8,9 @@ import type { ProfileWrite } from './profile.ts';
 /** Attributes of one profile, as JSON text. They ride along in every decision for this customer. */
 const MAX_ATTRIBUTES_LENGTH = 20_000;
 
+/** Clocks differ, and time zones are mistaken; more than a day ahead is an error. */
+const MAX_AHEAD_MS = 86_400_000;
+
 export interface RecordDefaults {
   /** The time of values that name none themselves, milliseconds since 1970. */
   readonly updatedAt: number;
@@ -35,10 +38,18 @@ export function readRecord(
   const updatedAt = readTime(record.updated_at, defaults.updatedAt);
   if (updatedAt === null) {
     errors.push({ path: 'updated_at', message: 'must be an ISO 8601 time with a zone, or blank' });
+  } else if (updatedAt > defaults.updatedAt + MAX_AHEAD_MS) {
+    errors.push({ path: 'updated_at', message: 'lies in the future; nothing newer could ever be stored' });
   }
   const attributes = attributesOf(record);
-  const complaint = attributes && (jsonComplaint(attributes) ?? sizeComplaint(attributes));
-  if (complaint) errors.push({ path: 'attributes', message: complaint });
+  if (typeof record.attributes === 'string' && record.attributes !== '') {
+    errors.push({
+      path: 'attributes',
+      message: 'must be a JSON object; in CSV, give each attribute a column',
+    });
+  }
+  const complaint = jsonComplaint(record) ?? (attributes && sizeComplaint(attributes));
+  if (complaint) errors.push({ path: '(row)', message: complaint });
   if (!id.success || 'errors' in reserved || updatedAt === null || errors.length > 0)
     return { ok: false, errors };
 
@@ -57,7 +68,7 @@ export function readRecord(
   };
 }
 
-const OWN_COLUMNS = new Set(['customer_id', 'updated_at', 'attributes']);
+export const OWN_COLUMNS = new Set(['customer_id', 'updated_at', 'attributes']);
 
 /** `attributes` itself and every further column; `undefined` where the record has neither. */
 function attributesOf(record: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {

@@ -1,11 +1,12 @@
 /** `/v1/profiles`: look one up, set one. */
 import { Hono } from 'hono';
 import { type AccessEnv, requires } from '../access/requires.ts';
+import { reservedName } from '../domain/attributes.ts';
 import { readJson } from '../platform/json.ts';
 import { invalid, Problem } from '../platform/problem.ts';
 import { shardFor } from '../platform/shard.ts';
 import { profileJson } from './profile.ts';
-import { readRecord } from './record.ts';
+import { OWN_COLUMNS, readRecord } from './record.ts';
 import { readProfile, upsertProfiles } from './store.ts';
 
 export const profileRoutes = new Hono<AccessEnv>();
@@ -28,7 +29,7 @@ profileRoutes.put('/:id', requires('admin'), async (c) => {
   if ('customer_id' in body && body.customer_id !== id) {
     throw invalid([{ path: 'customer_id', message: 'differs from the id in the URL; leave it out' }]);
   }
-  const unknown = Object.keys(body).filter((key) => !KNOWN.test(key));
+  const unknown = Object.keys(body).filter((key) => !isKnown(key));
   if (unknown.length > 0) {
     throw invalid(
       unknown.map((path) => ({ path, message: 'is not a known field; put it into "attributes"' })),
@@ -43,10 +44,12 @@ profileRoutes.put('/:id', requires('admin'), async (c) => {
   const { MOBILE_NUMBER = null, SMS_CONSENT = null, SMS_VALID = null, attributes = {} } = parsed.profile;
   const { db } = shardFor(runtime, id);
   const whole = { ...parsed.profile, MOBILE_NUMBER, SMS_CONSENT, SMS_VALID, attributes };
-  const { stale } = await upsertProfiles(db, [whole], runtime.now());
+  const { stale } = await upsertProfiles(db, [whole], runtime.now(), true);
   if (stale > 0) throw new Problem(409, 'A newer profile is stored; updated_at lies before its time.');
   const row = await readProfile(db, id);
   return c.json(row && profileJson(row));
 });
 
-const KNOWN = /^(customer_id|attributes|updated_at|mobile_number|sms_consent|sms_valid)$/i;
+function isKnown(key: string): boolean {
+  return reservedName(key) !== null || OWN_COLUMNS.has(key);
+}

@@ -32,7 +32,7 @@ export const PROFILE_SQL = {
       sms_valid = excluded.sms_valid, attributes = excluded.attributes, updated_at = excluded.updated_at,
       written_at = excluded.written_at
     WHERE profiles.updated_at <= excluded.updated_at
-      AND (profiles.mobile_number IS NOT excluded.mobile_number OR profiles.e164 IS NOT excluded.e164
+      AND (?3 OR profiles.mobile_number IS NOT excluded.mobile_number OR profiles.e164 IS NOT excluded.e164
         OR profiles.sms_consent IS NOT excluded.sms_consent OR profiles.sms_valid IS NOT excluded.sms_valid
         OR profiles.attributes <> excluded.attributes)`,
 } as const;
@@ -48,16 +48,22 @@ export async function readProfile(db: D1Database, customerId: string): Promise<P
   return await db.prepare(PROFILE_SQL.read).bind(customerId).first<ProfileRow>();
 }
 
-/** Upserts profiles in one transaction. Customer ids must be distinct within the batch. */
+/**
+ * Upserts profiles in one transaction. Customer ids must be distinct within the batch.
+ *
+ * @param confirm also write what is unchanged, with its newer time: somebody said it again. Feeds do not, so that a
+ *   nightly batch writes nothing for unchanged rows.
+ */
 export async function upsertProfiles(
   db: D1Database,
   profiles: readonly ProfileWrite[],
   now: number,
+  confirm = false,
 ): Promise<UpsertCounts> {
   const chunks = jsonChunks(profiles.map(toRow));
   const statements = chunks.flatMap((chunk) => [
     db.prepare(PROFILE_SQL.compare).bind(chunk),
-    db.prepare(PROFILE_SQL.upsert).bind(chunk, now),
+    db.prepare(PROFILE_SQL.upsert).bind(chunk, now, Number(confirm)),
   ]);
   const results = await retryIdempotent(() => db.batch<{ stale: number; unchanged: number }>(statements));
   let stale = 0;

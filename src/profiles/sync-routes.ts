@@ -13,7 +13,7 @@ const fields = z.strictObject({
   object_key: z
     .string('must be a string')
     .min(1, 'must not be empty')
-    .max(1024, 'must have at most 1024 characters')
+    .refine((key) => new TextEncoder().encode(key).length <= 1024, 'must have at most 1024 bytes')
     .optional(),
   again: z.boolean('must be true or false').optional(),
 });

@@ -24,6 +24,8 @@ import {
 
 const BATCH_ROWS = 500;
 const MAX_ERRORS = 100;
+/** Rows of the first pass after which the lease is renewed. */
+const ROWS_PER_RENEWAL = 5000;
 /** Objects that one cron run takes; the next one goes on. */
 const MAX_OBJECTS = 20;
 
@@ -87,8 +89,7 @@ async function importObject(runtime: Runtime, object: FeedObject, again: boolean
   const finish = (state: 'done' | 'failed', detail: string | null): Promise<void> =>
     finishRun(runtime.db, object.id, claimId, state, detail, runtime.now());
   try {
-    await checkFeed(runtime, object, counts, errors);
-    if (!(await progress())) return false;
+    if (!(await checkFeed(runtime, object, counts, errors, progress))) return false;
     for await (const batch of batches(runtime, object)) {
       for (const { shard, items } of groupByShard(
         runtime,
@@ -100,7 +101,7 @@ async function importObject(runtime: Runtime, object: FeedObject, again: boolean
         counts.rows_unchanged += unchanged;
         counts.rows_stale += stale;
       }
-      counts.rows_stale += batch.superseded;
+      counts.rows_stale += batch.merged;
       if (!(await progress())) return false;
     }
     await finish('done', null);
@@ -117,15 +118,20 @@ async function importObject(runtime: Runtime, object: FeedObject, again: boolean
   return true;
 }
 
-/** The first pass: counts rows and collects their errors. @throws BrokenFeed where nothing may be applied. */
+/**
+ * The first pass: counts rows and collects their errors. @returns false where the run was lost to another worker.
+ * @throws BrokenFeed where nothing may be applied.
+ */
 async function checkFeed(
   runtime: Runtime,
   object: FeedObject,
   counts: RunCounts,
   errors: RowError[],
-): Promise<void> {
+  progress: () => Promise<boolean>,
+): Promise<boolean> {
   for await (const parsed of parsedRows(runtime, object)) {
     counts.rows_read++;
+    if (counts.rows_read % ROWS_PER_RENEWAL === 0 && !(await progress())) return false;
     if (parsed.ok) continue;
     counts.rows_failed++;
     if (errors.length < MAX_ERRORS) errors.push(...parsed.errors.slice(0, MAX_ERRORS - errors.length));
@@ -134,29 +140,41 @@ async function checkFeed(
   if (counts.rows_failed * 2 > counts.rows_read) {
     throw new BrokenFeed(`${counts.rows_failed} of ${counts.rows_read} rows are wrong; nothing was changed.`);
   }
+  return await progress();
 }
 
-/** The second pass: good rows in batches with distinct customers; of several rows for one, the last newest counts. */
+/** The second pass: good rows in batches with distinct customers; several rows for one customer are merged. */
 async function* batches(
   runtime: Runtime,
   object: FeedObject,
-): AsyncGenerator<{ profiles: ProfileWrite[]; superseded: number }> {
+): AsyncGenerator<{ profiles: ProfileWrite[]; merged: number }> {
   let profiles = new Map<string, ProfileWrite>();
-  let superseded = 0;
+  let merged = 0;
   for await (const parsed of parsedRows(runtime, object)) {
     if (!parsed.ok) continue;
     const earlier = profiles.get(parsed.profile.customer_id);
-    if (earlier) superseded++;
-    if (!earlier || earlier.updated_at <= parsed.profile.updated_at) {
-      profiles.set(parsed.profile.customer_id, parsed.profile);
-    }
+    if (earlier) merged++;
+    profiles.set(parsed.profile.customer_id, earlier ? mergeWrites(earlier, parsed.profile) : parsed.profile);
     if (profiles.size >= BATCH_ROWS) {
-      yield { profiles: [...profiles.values()], superseded };
+      yield { profiles: [...profiles.values()], merged };
       profiles = new Map();
-      superseded = 0;
+      merged = 0;
     }
   }
-  if (profiles.size > 0) yield { profiles: [...profiles.values()], superseded };
+  if (profiles.size > 0) yield { profiles: [...profiles.values()], merged };
+}
+
+/** Two rows for one customer: the newer one's word, and the older one's where the newer does not speak. */
+function mergeWrites(first: ProfileWrite, second: ProfileWrite): ProfileWrite {
+  const [older, newer] = first.updated_at > second.updated_at ? [second, first] : [first, second];
+  return {
+    customer_id: newer.customer_id,
+    MOBILE_NUMBER: newer.MOBILE_NUMBER === undefined ? older.MOBILE_NUMBER : newer.MOBILE_NUMBER,
+    SMS_CONSENT: newer.SMS_CONSENT === undefined ? older.SMS_CONSENT : newer.SMS_CONSENT,
+    SMS_VALID: newer.SMS_VALID === undefined ? older.SMS_VALID : newer.SMS_VALID,
+    attributes: newer.attributes === undefined ? older.attributes : newer.attributes,
+    updated_at: newer.updated_at,
+  };
 }
 
 type ParsedRow =

@@ -110,6 +110,8 @@ describe('policies', () => {
 
   it('that read silence as consent need somebody who vouches', async () => {
     const name = unique('p');
+    const validity = await call('PUT', `/v1/policies/${name}`, { validity_absent: 'send' });
+    expect(validity).toMatchObject({ status: 422, body: { errors: [{ path: 'attestation' }] } });
     const refused = await call('PUT', `/v1/policies/${name}`, { consent_absent: 'send' });
     expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: 'attestation' }] } });
     const attestation = { attested_by: 'Grace, legal', disclosure: 'https://example.com/sms-terms' };

@@ -109,6 +109,109 @@ describe('an opt-out', () => {
   });
 });
 
+describe('words that carriers deliver twice or out of order', () => {
+  const said = (number: string, text: string, at: number, id: string) => {
+    const body = JSON.stringify({ from: number, text });
+    return call('POST', '/callbacks/sandbox/inbound', body, {
+      'webhook-id': id,
+      'webhook-timestamp': String(at),
+      'webhook-signature': new Webhook(env.CALLBACK_SECRET ?? '').sign(id, new Date(at * 1000), body),
+      authorization: '',
+    });
+  };
+  const isOut = async (number: string) => (await call('GET', `/v1/suppressions/${number}`)).status === 200;
+  const now = Math.floor(Date.now() / 1000);
+
+  it.each<[string, [string, number, string][], boolean]>([
+    [
+      'START, STOP, the same START again',
+      [
+        ['START', -20, 'a'],
+        ['STOP', -10, 'b'],
+        ['START', -20, 'a'],
+      ],
+      true,
+    ],
+    [
+      'STOP, then a START that was said before it',
+      [
+        ['STOP', -10, 'a'],
+        ['START', -20, 'b'],
+      ],
+      true,
+    ],
+    [
+      'STOP, START, the same STOP again',
+      [
+        ['STOP', -20, 'a'],
+        ['START', -10, 'b'],
+        ['STOP', -20, 'a'],
+      ],
+      false,
+    ],
+    [
+      'START, then a STOP that was said before it',
+      [
+        ['START', -10, 'a'],
+        ['STOP', -20, 'b'],
+      ],
+      false,
+    ],
+    [
+      'STOP and START in one second',
+      [
+        ['STOP', -10, 'a'],
+        ['START', -10, 'b'],
+      ],
+      false,
+    ],
+    [
+      'START and STOP in one second',
+      [
+        ['START', -10, 'a'],
+        ['STOP', -10, 'b'],
+      ],
+      true,
+    ],
+    [
+      'STOP, START, another STOP',
+      [
+        ['STOP', -30, 'a'],
+        ['START', -20, 'b'],
+        ['STOP', -10, 'c'],
+      ],
+      true,
+    ],
+  ])('%s', async (_, words, out) => {
+    const number = uniqueNumber();
+    for (const [text, offset, id] of words) {
+      expect((await said(number, text, now + offset, `${number}-${id}`)).status).toBe(200);
+    }
+    expect(await isOut(number)).toBe(out);
+  });
+
+  it('a STOP in the same second as an opt-in by hand counts, and the next opt-in lifts it', async () => {
+    const number = uniqueNumber();
+    await call('PUT', `/v1/suppressions/${number}`);
+    await call('DELETE', `/v1/suppressions/${number}`);
+    await said(number, 'STOP', Math.floor(Date.now() / 1000), `${number}-x`);
+    expect(await isOut(number)).toBe(true);
+    expect((await call('DELETE', `/v1/suppressions/${number}`)).status).toBe(204);
+    expect(await isOut(number)).toBe(false);
+  });
+
+  it.each(['+19005550123', '72345', '+99912345678'])(
+    'a STOP from %s, which we would not text, is kept',
+    async (from) => {
+      expect((await said(from, 'STOP', now, `${from}-1`)).body).toEqual({ understood_as: 'opt_out' });
+      const row = await env.DB.prepare('SELECT origin FROM suppressions WHERE number = ?1')
+        .bind(from)
+        .first();
+      expect(row).toEqual({ origin: 'sms' });
+    },
+  );
+});
+
 describe('the sandbox callbacks', () => {
   const post = (path: string, payload: unknown, secret = env.CALLBACK_SECRET ?? '', at = new Date()) => {
     const body = JSON.stringify(payload);

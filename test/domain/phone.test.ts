@@ -31,6 +31,9 @@ describe('numbers as people and systems write them', () => {
     expect(readPhone('0170 1234567', 'DE').e164).toBe('+491701234567');
     expect(readPhone('+33 6 12 34 56 78').e164).toBe('+33612345678');
     expect(readPhone('0044 7400 123456', 'DE').e164).toBe('+447400123456');
+    expect(readPhone('+521 55 1234 5678').e164).toBe('+525512345678');
+    expect(readPhone('+5215512345678').e164).toBe('+525512345678');
+    expect(readPhone('+525512345678').e164).toBe('+525512345678');
   });
 });
 
@@ -51,10 +54,14 @@ describe('what is not a number that can be texted', () => {
     ['premium rate in Britain', '+44 909 8790123', 'premium_rate'],
     ['two numbers', '+14155550123 or +12125550124', 'not_a_number'],
     ['a number inside a sentence', 'my number is +14155550123', 'not_a_number'],
-    ['more than a hundred characters', `+1${'4'.repeat(100)}`, 'too_long'],
   ];
   it.each(unusable)('refuses %s', (_, raw, why) => {
     expect(readPhone(raw)).toEqual({ raw, e164: null, why });
+  });
+
+  it('keeps no more than a hundred characters of what is too long', () => {
+    const raw = '9'.repeat(5000);
+    expect(readPhone(raw)).toEqual({ raw: `${'9'.repeat(100)}…`, e164: null, why: 'too_long' });
   });
 
   it('keeps exactly one hundred characters as a candidate', () => {

@@ -23,17 +23,75 @@ describe('rendering', () => {
     });
   });
 
-  it.each([
-    ['absent', {}, '{{ name }}', 'name'],
-    ['null', { name: null }, '{{ name }}', 'name'],
-    ['blank', { name: ' ' }, '{{ name }}', 'name'],
-    ['deep inside', { a: { b: null } }, '{{ a.b }}', 'a.b'],
-    ['inherited, not own', {}, '{{ constructor }}', 'constructor'],
-  ])('says which variable is %s instead of leaving a hole', (_, data, template, detail) => {
+  it.each<[string, Record<string, unknown>, string, string, unknown]>([
+    ['absent', {}, '{{ name }}', 'name', { name: 'a value' }],
+    ['null', { name: null }, '{{ name }}', 'name', { name: 'a value' }],
+    ['blank', { name: ' ' }, '{{ name }}', 'name', { name: 'a value' }],
+    ['invisible', { name: '\u200b' }, '{{ name }}', 'name', { name: 'a value' }],
+    ['an empty list', { name: [] }, '{{ name }}', 'name', { name: 'a value' }],
+    ['a list of nothing', { name: [null, ''] }, '{{ name }}', 'name', { name: 'a value' }],
+    ['deep inside', { a: { b: null } }, '{{ a.b }}', 'a.b', { a: { b: 'a value' } }],
+    ['beside others', { a: { c: 1 } }, '{{ a.b }}{{ a.c }}', 'a.b', { a: { b: 'a value' } }],
+    ['inherited, not own', {}, '{{ constructor }}', 'constructor', { constructor: 'a value' }],
+    ['one of several', {}, '{{ b }} {{ a }} {{ b }}', 'b, a', { a: 'a value', b: 'a value' }],
+  ])('says which variable is %s instead of leaving a hole', (_, data, template, detail, mend) => {
     expect(renderTemplate(`Hi ${template}!`, data, {})).toEqual({
       ok: false,
       reason: 'template_variable_missing',
       detail,
+      mend,
+    });
+  });
+
+  it('promises no mend that would not do', () => {
+    const each = '{% for x in (1..25) %}{{ v[x] }}{% endfor %}';
+    expect(renderTemplate(each, {}, {})).toMatchObject({ reason: 'template_variable_missing', mend: null });
+    expect(renderTemplate('{{ a }}{% for i in (1..999999999) %}x{% endfor %}', {}, {})).toMatchObject({
+      reason: 'template_variable_missing',
+      detail: 'a',
+      mend: null,
+    });
+  });
+
+  it.each([
+    ['a list', { name: ['Ada', 'Bob'] }],
+    ['an object', { name: { first: 'Ada' } }],
+    ['an empty object', { name: {} }],
+  ])('never prints %s', (_, data) => {
+    expect(renderTemplate('Hi {{ name }}!', data, {})).toMatchObject({
+      ok: false,
+      reason: 'template_error',
+      detail: expect.stringContaining('an output is a list or an object, not a text'),
+      mend: null,
+    });
+  });
+
+  it('never prints what a filter made of nothing', () => {
+    expect(renderTemplate('Hi {{ n | split: "," | slice: 5 | first }}!', { n: 'a,b' }, {})).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('an output has no value'),
+    });
+  });
+
+  it.each([
+    ['half a character', '{{ n | split: "" | first }}', { n: '😀' }],
+    ['NUL', '{{ n | url_decode }}', { n: 'a%00b' }],
+    ['an escape character', 'Hi {{ n }}', { n: '\u001b[2J' }],
+    ['DEL', 'Hi {{ n }}', { n: '\u007f' }],
+  ])('never sends %s', (_, template, data) => {
+    expect(renderTemplate(template, data, {})).toMatchObject({ ok: false, reason: 'template_error' });
+  });
+
+  it('sends line ends, tabs and characters of every script', () => {
+    const text = 'Grüße, 👩‍👩‍👧 дом 家\n\tמה';
+    expect(renderTemplate('{{ t }}', { t: text }, {})).toEqual({ ok: true, body: text });
+  });
+
+  it('keeps lists and objects for those templates that look inside', () => {
+    const data = { items: [{ name: 'a' }, '', { name: 'b' }], user: { name: 'Ada', title: '' } };
+    expect(renderTemplate('{% for i in items %}{{ i.name }} {% endfor %}{{ user.name }}', data, {})).toEqual({
+      ok: true,
+      body: 'a b Ada',
     });
   });
 
@@ -64,6 +122,7 @@ describe('rendering', () => {
       ok: false,
       reason: 'body_empty',
       detail: '',
+      mend: null,
     });
   });
 
@@ -74,6 +133,7 @@ describe('rendering', () => {
       ok: false,
       reason: 'body_too_long',
       detail: '1601 characters, at most 1600',
+      mend: null,
     });
   });
 

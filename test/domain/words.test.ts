@@ -300,11 +300,27 @@ describe('a message is composed', () => {
   });
   it('without one where it is not', () => {
     const refused = inputOf({ ...GOOD, eventConsent: false });
-    expect(compose(refused, DEFAULT_POLICY, 'Hi {{ name }}', {}, {})).toEqual({
+    expect(compose(refused, DEFAULT_POLICY, 'Hi {{ name }}', { name: 'Ada' }, {})).toEqual({
       decision: resolve(refused, DEFAULT_POLICY),
       body: null,
       detail: null,
     });
+  });
+  it('and refused by the rules with mends that hold for the text too', () => {
+    const refused = inputOf({ ...GOOD, eventConsent: false });
+    const { decision, body } = compose(refused, DEFAULT_POLICY, '{{ user.name }} {{ city }}', {}, {});
+    const plain = resolve(refused, DEFAULT_POLICY);
+    expect(body).toBeNull();
+    expect({ ...decision, counterfactuals: [] }).toEqual({ ...plain, counterfactuals: [] });
+    expect(decision.counterfactuals).toHaveLength(plain.counterfactuals.length);
+    expect(decision.counterfactuals[0]).toEqual({
+      change: { event: { SMS_CONSENT: true, user: { name: 'a value' }, city: 'a value' } },
+      outcome: 'deliver',
+      text: 'would be sent if the event’s SMS_CONSENT were true and the event’s user and city had values',
+    });
+    expect(
+      compose(refused, DEFAULT_POLICY, '{% if x %}y{% endif %}', {}, {}).decision.counterfactuals,
+    ).toEqual([]);
   });
   it('and refused with a rule of its own where the text needs what nobody gave', () => {
     const { decision, body, detail } = compose(input, DEFAULT_POLICY, 'Hi {{ name }}', {}, {});

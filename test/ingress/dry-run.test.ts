@@ -94,6 +94,17 @@ describe('a dry run', () => {
     );
   });
 
+  it('makes the same text as the real event would', async () => {
+    const { id, trigger } = await putCampaign({ body: 'Hi {{ first_name }}, {{ MOBILE_NUMBER }}' });
+    const data = { mobile_number: NUMBER, SMS_CONSENT: true, sms_valid: true, first_name: 'Ada' };
+    const dry = await decide({ data, campaign: id });
+    expect(dry.body.body).toBe(`Hi Ada, ${NUMBER}`);
+    const event = { id: unique('e'), type: trigger, customer_id: unique('c'), data };
+    expect((await call('POST', '/v1/events', event)).body.messages[0].state).toBe('queued');
+    const fromProfile = await decide({ profile: { ...good, first_name: 'Ada' }, data: {}, campaign: id });
+    expect(fromProfile.body.decision.reason).toBe('template_variable_missing');
+  });
+
   it('stores nothing and sends nothing', async () => {
     const count = async () =>
       await env.DB.prepare(

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { optIn, optOut } from '../../src/consent/suppressions.ts';
 import { accept, type NewEvent, type NewMessage } from '../../src/ledger/accept.ts';
-import { claim } from '../../src/ledger/claim.ts';
+import { CLOCK_SKEW_MS, claim } from '../../src/ledger/claim.ts';
 import { markDeadLetters } from '../../src/ledger/deadletter.ts';
 import { applyReceipts } from '../../src/ledger/receipts.ts';
 import { type Settlement, settle } from '../../src/ledger/settle.ts';
@@ -154,7 +154,8 @@ describe('claim', () => {
   });
 
   it('leaves what is not due yet', async () => {
-    const message = await queued({ due_at: NOW + 1 });
+    const due = NOW + CLOCK_SKEW_MS + 1;
+    const message = await queued({ due_at: due });
     expect(await claim(env.DB, [message.id], unique('clm'), NOW, NOW + LEASE)).toEqual([]);
     expect(await storedMessage(message.id)).toMatchObject({ state: 'queued', attempts: 0 });
     expect(await claim(env.DB, [message.id], unique('clm'), NOW + 1, NOW + LEASE)).toHaveLength(1);
@@ -193,11 +194,37 @@ describe('claim', () => {
     expect(await storedMessage(message.id)).toMatchObject({
       state: 'held',
       reason: 'campaign_paused',
-      due_at: null,
+      due_at: message.expires_at,
     });
     await putCampaign({ id: paused.id, trigger: paused.trigger });
     expect(await release(env.DB, Date.now() + 1000, 100)).toContain(message.id);
     expect(await timeline(message.id)).toEqual(['queued', 'held', 'queued']);
+  });
+
+  it('lets a held message expire, and does not forget an opt-out that came meanwhile', async () => {
+    const paused = await putCampaign();
+    const [expiring, opting] = [
+      await queued({ campaign_id: paused.id }),
+      await queued({ campaign_id: paused.id }),
+    ];
+    await putCampaign({ id: paused.id, trigger: paused.trigger, state: 'paused' });
+    const ids = [expiring.id, opting.id];
+    await claim(env.DB, ids, unique('clm'), NOW, NOW + LEASE);
+    await optOut(env.DB, { number: opting.number ?? '', origin: 'sms', note: null, at: NOW });
+    const later = expiring.expires_at;
+    expect(await release(env.DB, later, 500)).toEqual(expect.arrayContaining(ids));
+    await claim(env.DB, ids, unique('clm'), later, later + LEASE);
+    expect(await storedMessage(expiring.id)).toMatchObject({ state: 'expired', due_at: null });
+    expect(await storedMessage(opting.id)).toMatchObject({ state: 'suppressed', reason: 'opted_out' });
+  });
+
+  it('does not send the text of a campaign that was deleted and made anew', async () => {
+    const first = await putCampaign();
+    const message = await queued({ campaign_id: first.id, created_at: Date.now() - 5000 });
+    await call('DELETE', `/v1/campaigns/${first.id}`);
+    await putCampaign({ id: first.id, body: 'Something else' });
+    expect(await claim(env.DB, [message.id], unique('clm'), NOW, NOW + LEASE)).toEqual([]);
+    expect(await storedMessage(message.id)).toMatchObject({ state: 'canceled', reason: 'campaign_deleted' });
   });
 
   it('cancels the messages of a deleted campaign, also those that it held', async () => {
@@ -310,6 +337,14 @@ describe('receipts', () => {
       state: 'delivered',
       provider_message_id: `pid-${message.id}`,
     });
+  });
+
+  it('for one message under two provider ids, in one batch: the furthest counts', async () => {
+    const { message } = await sending();
+    await giveUpLeases(env.DB, NOW + LEASE, 1000, 100);
+    const other = { ...note(message, 'sent', message.id), provider_message_id: `other-${message.id}` };
+    await applyReceipts(env.DB, [note(message, 'delivered', message.id), other], NOW + LEASE);
+    expect((await storedMessage(message.id)).state).toBe('delivered');
   });
 
   it('can’t move a message that was never given to a provider', async () => {

@@ -143,6 +143,80 @@ describe('rows', () => {
     expect((await readProfile(env.DB, id))?.sms_consent).toBe(0);
   });
 
+  it('for one customer in one feed are merged: what the later does not speak of stays', async () => {
+    const id = unique('c');
+    await call('PUT', `/v1/profiles/${id}`, { SMS_CONSENT: true, updated_at: '2026-01-01T00:00:00Z' });
+    await put(
+      'a.ndjson',
+      [
+        { customer_id: id, SMS_CONSENT: false },
+        { customer_id: id, first_name: 'Ada' },
+      ]
+        .map((row) => JSON.stringify(row))
+        .join('\n'),
+    );
+    await sync();
+    expect(await readProfile(env.DB, id)).toMatchObject({
+      sms_consent: 0,
+      attributes: '{"first_name":"Ada"}',
+    });
+  });
+
+  it('for one customer, the older one last: the newer word counts', async () => {
+    const id = unique('c');
+    const row = (SMS_CONSENT: boolean, updated_at: string) =>
+      JSON.stringify({ customer_id: id, SMS_CONSENT, updated_at });
+    await put('a.ndjson', `${row(false, '2026-03-01T00:00:00Z')}\n${row(true, '2026-02-01T00:00:00Z')}`);
+    await sync();
+    expect((await readProfile(env.DB, id))?.sms_consent).toBe(0);
+  });
+
+  it('that are older than what somebody confirmed by hand change nothing', async () => {
+    const id = unique('c');
+    const confirm = (updated_at: string) =>
+      call('PUT', `/v1/profiles/${id}`, { SMS_CONSENT: false, updated_at });
+    await confirm('2026-01-01T00:00:00Z');
+    await confirm('2026-03-01T00:00:00Z');
+    await put(
+      'a.ndjson',
+      JSON.stringify({ customer_id: id, SMS_CONSENT: true, updated_at: '2026-02-01T00:00:00Z' }),
+    );
+    await sync();
+    expect((await readProfile(env.DB, id))?.sms_consent).toBe(0);
+  });
+
+  it('from the future are refused: nothing newer could ever be stored', async () => {
+    const id = unique('c');
+    const rows = [
+      { customer_id: id, updated_at: '9999-12-31T23:59:59Z' },
+      { customer_id: unique('c') },
+      { customer_id: unique('c') },
+    ];
+    await put('a.ndjson', rows.map((row) => JSON.stringify(row)).join('\n'));
+    const [run] = await sync();
+    expect(run).toMatchObject({ rows_failed: 1, errors: [{ row: 1, path: 'updated_at' }] });
+  });
+
+  it('that hold half characters or a text as attributes are refused', async () => {
+    const rows = [
+      '{"customer_id": "x1", "MOBILE_NUMBER": "\\ud800"}',
+      '{"customer_id": "x2", "attributes": "Ada"}',
+      ...[3, 4, 5].map((n) => JSON.stringify({ customer_id: unique(`x${n}`) })),
+    ];
+    await put('a.ndjson', rows.join('\n'));
+    const [run] = await sync();
+    expect(run).toMatchObject({ rows_failed: 2, rows_changed: 3 });
+  });
+
+  it('are quoted nowhere in the errors', async () => {
+    const rows = Array.from({ length: 6 }, () => `${unique('c')},+14155550123`);
+    await put('a.csv', `customer_id,MOBILE_NUMBER\n${rows.join('\n')}\n${unique('c')},+1415 "555" 0199\n`);
+    const [run] = await sync();
+    expect(run).toMatchObject({ state: 'done', rows_read: 7, rows_failed: 1, rows_changed: 6 });
+    expect(JSON.stringify(run)).not.toMatch(/555|4155/);
+    expect(run?.errors[0]?.message).toContain('quote');
+  });
+
   it('for one customer in one feed: the last of the newest counts', async () => {
     const id = unique('c');
     await put('a.csv', `customer_id,SMS_CONSENT\n${id},true\n${id},false\n`);
@@ -174,7 +248,12 @@ describe('a broken feed changes nothing', () => {
       /UTF-8/,
     ],
     ['that is not UTF-8 either', 'a.ndjson', new Uint8Array([0x7b, 0xff, 0x7d]), /UTF-8/],
-    ['with an open quote', 'a.csv', `customer_id,n\n${id},"open\n`, /rows are wrong|cannot be read/],
+    [
+      'with an open quote',
+      'a.csv',
+      `customer_id,n\nx-1,1\nx-2,2\n${id},"open\n${'x-3,3\n'.repeat(50)}`,
+      /quote is opened and never closed/,
+    ],
     [
       'of which most rows are wrong',
       'a.ndjson',

@@ -22,8 +22,22 @@ export function feedRecords(key: string, body: ReadableStream): AsyncIterable<Fe
   throw new BrokenFeed('The name of a feed must end in .csv, .ndjson or .jsonl.');
 }
 
+/** Errors after which the parser has lost its place: what follows is no longer this feed. */
+const LOST = new Set(['CSV_QUOTE_NOT_CLOSED', 'CSV_MAX_RECORD_SIZE']);
+
+/** What is wrong with a record, without quoting it: it may hold personal data. */
+const CSV_PROBLEMS: Readonly<Record<string, string>> = {
+  CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
+  CSV_MAX_RECORD_SIZE: 'a record is too long; is a quote missing?',
+  CSV_RECORD_INCONSISTENT_COLUMNS: 'has more or fewer fields than the header has columns',
+  CSV_INVALID_CLOSING_QUOTE: 'has characters after a closing quote',
+  INVALID_OPENING_QUOTE:
+    'has a quote inside a field; put the whole field in quotes and double the quotes in it',
+};
+
 async function* csvRecords(body: ReadableStream): AsyncGenerator<FeedRecord> {
-  const skipped: { row: number; problem: string }[] = [];
+  const skipped = new Map<number, string>();
+  let lost: string | null = null;
   const parser = parse({
     bom: true,
     columns: (header: string[]) => checkedHeader(header),
@@ -32,21 +46,27 @@ async function* csvRecords(body: ReadableStream): AsyncGenerator<FeedRecord> {
     skip_records_with_error: true,
     max_record_size: MAX_LINE_LENGTH,
     on_skip: (error) => {
-      skipped.push({
-        row: (error as { records?: number }).records ?? 0,
-        problem: error?.message ?? 'unreadable',
-      });
+      const { code = '', lines = 0 } = (error ?? {}) as { code?: string; lines?: number };
+      const problem = CSV_PROBLEMS[code] ?? 'cannot be read';
+      if (LOST.has(code)) lost = `From line ${lines} on the CSV cannot be read: ${problem}.`;
+      // One bad record may be reported more than once.
+      skipped.set(lines, problem);
     },
   });
+  let row = 0;
+  const takeSkipped = function* (): Generator<FeedRecord> {
+    if (lost !== null) throw new BrokenFeed(lost);
+    for (const problem of skipped.values()) yield { row: ++row, problem };
+    skipped.clear();
+  };
   try {
-    let row = 0;
     for await (const item of chunksOf<CsvItem>(
       utf8Only(body).pipeThrough(parser as TransformPair<CsvItem>),
     )) {
-      for (const skip of skipped.splice(0)) yield { row: ++row, problem: skip.problem };
+      yield* takeSkipped();
       yield { row: ++row, record: item.record };
     }
-    for (const skip of skipped.splice(0)) yield { row: ++row, problem: skip.problem };
+    yield* takeSkipped();
   } catch (error) {
     throw asBroken(error);
   }
@@ -130,7 +150,9 @@ async function* chunksOf<T>(stream: ReadableStream): AsyncGenerator<T> {
 
 function asBroken(error: unknown): unknown {
   if (error instanceof BrokenFeed) return error;
-  if (error instanceof CsvError) return new BrokenFeed(`The CSV cannot be read: ${error.message}`);
+  if (error instanceof CsvError) {
+    return new BrokenFeed(`The CSV cannot be read: ${CSV_PROBLEMS[error.code] ?? 'it is not well formed'}.`);
+  }
   if (error instanceof TypeError) return new BrokenFeed('The feed is not valid UTF-8 text.');
   return error;
 }
