@@ -80,7 +80,7 @@ CREATE TABLE messages (
   state               TEXT NOT NULL,
   reason              TEXT,
   detail              TEXT,
-  due_at              INTEGER,                 -- when to look again: earliest send, release, end of lease, next question; null: never
+  due_at              INTEGER,                 -- when to look again: earliest send, release or end of life, end of lease, next question; null: never
   expires_at          INTEGER NOT NULL,
   claim_id            TEXT,
   attempts            INTEGER NOT NULL DEFAULT 0,
