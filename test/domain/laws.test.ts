@@ -6,7 +6,18 @@ import { evaluate, type Situation } from '../../src/domain/evaluate.ts';
 import { maskDecision } from '../../src/domain/mask.ts';
 import { POLICY_OPTIONS, type Policy } from '../../src/domain/policy.ts';
 import { resolve, situationOf } from '../../src/domain/resolve.ts';
-import { type Facts, FLAGS, inputOf, LAW_RUNS, NUMBER_A, NUMBER_B, NUMBERS, named } from './inputs.ts';
+import {
+  type Facts,
+  FLAGS,
+  inputOf,
+  LAW_RUNS,
+  NOT_A_NUMBER,
+  NUMBER_A,
+  NUMBER_B,
+  NUMBERS,
+  named,
+} from './inputs.ts';
+import { oracle } from './oracle.ts';
 
 // Whole cross products and thousands of runs: seconds on a small machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -44,6 +55,89 @@ function situation(of: Facts): Situation {
 }
 
 const decide = (of: Facts, under: Policy) => resolve(inputOf(of), named(under));
+
+interface Step {
+  readonly name: string;
+  readonly apply: (of: Facts) => Facts;
+}
+
+/** Brute force over the independent oracle: every set of changes, the small ones first, kept where no part of it does. */
+function everyMinimalSet(of: Facts, under: Policy): string[] {
+  const now = oracle(of, under);
+  const flips = (to: Facts): boolean => (oracle(to, under).reason === null) !== (now.reason === null);
+  const choices: Step[][] = [];
+  if (now.reason !== 'opted_out') {
+    for (const [side, field, other] of [
+      ['profile', 'profileNumber', 'eventNumber'],
+      ['event', 'eventNumber', 'profileNumber'],
+    ] as const) {
+      const usable = of[other] !== null && of[other] !== NOT_A_NUMBER;
+      const values: [string, string | null][] = [
+        ['missing', null],
+        ['unusable', NOT_A_NUMBER],
+        ['another', `new on ${side}`],
+        ...(usable ? [['other-side', of[other]] as [string, string | null]] : []),
+      ];
+      choices.push(
+        values
+          .filter(([, value]) => value !== of[field])
+          .map(([to, value]) => ({
+            name: `${side} MOBILE_NUMBER ${to}`,
+            apply: (from) => ({ ...from, [field]: value }),
+          })),
+      );
+    }
+  }
+  for (const [side, input, field] of [
+    ['profile', 'SMS_CONSENT', 'profileConsent'],
+    ['event', 'SMS_CONSENT', 'eventConsent'],
+    ['profile', 'SMS_VALID', 'profileValid'],
+    ['event', 'SMS_VALID', 'eventValid'],
+  ] as const) {
+    choices.push(
+      FLAGS.filter((flag) => flag !== of[field]).map((flag) => ({
+        name: `${side} ${input} ${flag ?? 'missing'}`,
+        apply: (from) => ({ ...from, [field]: flag }),
+      })),
+    );
+  }
+  for (const [side, field] of [
+    ['profile', 'profileNumber'],
+    ['event', 'eventNumber'],
+  ] as const) {
+    const number = of[field];
+    if (number === null || number === NOT_A_NUMBER) continue;
+    if (side === 'event' && number === of.profileNumber) continue;
+    const out = of.optedOut.includes(number);
+    if (!out && now.number !== number) continue;
+    const optedOut = out ? of.optedOut.filter((other) => other !== number) : [...of.optedOut, number];
+    const others = (from: Facts): readonly string[] => from.optedOut.filter((other) => other !== number);
+    choices.push([
+      {
+        name: `${side} opted_out ${!out}`,
+        apply: (from) => ({
+          ...from,
+          optedOut: [...others(from), ...optedOut.filter((other) => other === number)],
+        }),
+      },
+    ]);
+  }
+  const sets = choices.reduce<Step[][]>(
+    (all, steps) => all.flatMap((set) => [set, ...steps.map((step) => [...set, step])]),
+    [[]],
+  );
+  const minimal: Step[][] = [];
+  for (const set of sets.sort((a, b) => a.length - b.length)) {
+    if (minimal.some((smaller) => smaller.every((step) => set.includes(step)))) continue;
+    if (flips(set.reduce((from, step) => step.apply(from), of))) minimal.push(set);
+  }
+  return minimal.map((set) =>
+    set
+      .map(({ name }) => name)
+      .sort()
+      .join(' & '),
+  );
+}
 
 describe('laws of the decision', () => {
   it('never delivers without a usable number', () => {
@@ -205,6 +299,22 @@ describe('laws of the counterfactuals', () => {
         }
       }),
       RUNS,
+    );
+  });
+
+  it('are all of them: a search through every change of every input finds the same minimal sets', () => {
+    fc.assert(
+      fc.property(facts, policy, (of, under) => {
+        const found = flips(situation(of), under).map(({ changes }) =>
+          changes
+            .map(({ side, input, to }) => `${side} ${input} ${to}`)
+            .sort()
+            .join(' & '),
+        );
+        expect(new Set(found).size).toBe(found.length);
+        expect(found.sort()).toEqual(everyMinimalSet(of, under).sort());
+      }),
+      { ...RUNS, numRuns: Math.ceil(RUNS.numRuns / 3) },
     );
   });
 

@@ -82,6 +82,9 @@ describe('what is not a number that can be texted', () => {
     expect(readPhone('12345').why).toBe('not_a_number');
     expect(readPhone('4155550123x').why).toBe('not_a_number');
     expect(readPhone('41', 'US').why).toBe('not_a_number');
+    expect(readPhone('1234567890123456', 'US').why).toBe('not_a_number');
+    expect(readPhone('+1234567').why).toBe('not_a_number');
+    expect(readPhone('1 tel:415 555 0123').why).toBe('not_a_number');
   });
 });
 

@@ -205,6 +205,42 @@ describe('the rest, in words', () => {
   });
 });
 
+describe('example numbers', () => {
+  it('are ones that nobody in the decision has, another one for each side', () => {
+    const [first, second, third] = ['+12015550123', '+12015550124', '+12015550125'];
+    const changes = (facts: Partial<Facts>) =>
+      decide({ ...GOOD, ...facts }).counterfactuals.map(({ change }) => change);
+    expect(changes({ eventNumber: first })).toContainEqual({ profile: { MOBILE_NUMBER: second } });
+    expect(changes({ eventNumber: NUMBER_A })).toContainEqual({ profile: { MOBILE_NUMBER: first } });
+    expect(changes({ profileNumber: first, eventNumber: null })).toContainEqual({
+      event: { MOBILE_NUMBER: third },
+    });
+    expect(changes({ profileNumber: NUMBER_A, eventNumber: null })).toContainEqual({
+      event: { MOBILE_NUMBER: second },
+    });
+  });
+  it('stand there only where numbers change', () => {
+    expect(decide({ ...GOOD, eventConsent: null }).counterfactuals[0]?.change).toEqual({
+      profile: { SMS_CONSENT: true },
+    });
+    expect(Object.keys(decide({ ...GOOD, eventConsent: null }).counterfactuals[0]?.change ?? {})).toEqual([
+      'profile',
+    ]);
+  });
+  it('and nothing is said of why a usable number would be unusable', () => {
+    expect(Object.keys(decide(GOOD).candidates[0] ?? {})).toEqual([
+      'attribute',
+      'from',
+      'value',
+      'usable',
+      'at',
+      'age_seconds',
+    ]);
+    expect(decide({}).rules[0]?.result).toBe('block');
+    expect(decide({}).number).toBeNull();
+  });
+});
+
 describe('reasons', () => {
   it('are sentences, and each stands in one group', () => {
     for (const text of Object.values(REASONS)) expect(text).toMatch(/^[A-Z].{20,}\.$/);
