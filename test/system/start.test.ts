@@ -1,46 +1,18 @@
 /** `npm start` as a newcomer meets it: the process, its demo, its page in a browser, and what it promises about time. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import chromium from '@sparticuz/chromium';
 import { type Browser, chromium as launcher, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort, type Place, start, stop } from './harness/npm-start.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const state = mkdtempSync(join(tmpdir(), 'optitext-start-'));
-let port = 0;
+let place: Place = { port: 0, state };
 let base = '';
 let app: ChildProcess;
 let startedInMs = 0;
-
-/** Starts it and waits until it says that it is running. @throws with its output where it ends instead. */
-async function start(...args: string[]): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['scripts/start.ts', ...args], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: String(port), OPTITEXT_STATE: state, NODE_OPTIONS: '' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  await new Promise<void>((resolve, reject) => {
-    const take = (chunk: Buffer): void => {
-      output += chunk.toString();
-      if (output.includes('OptiText is running.')) resolve();
-    };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
-    child.once('close', (code) => reject(new Error(`ended with ${code}: ${output}`)));
-  });
-  return child;
-}
-
-/** Ends it as Ctrl-C does. @returns its exit code. */
-async function stop(child: ChildProcess): Promise<number | null> {
-  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
-  child.kill('SIGINT');
-  return await closed;
-}
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const response = await fetch(base + path, {
@@ -78,15 +50,10 @@ const phone = (number: string): Promise<Text[]> =>
 const numberOf = (area: number, index: number): string => `+1${area}55501${String(index).padStart(2, '0')}`;
 
 beforeAll(async () => {
-  port = await new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-  base = `http://127.0.0.1:${port}`;
+  place = { port: await freePort(), state };
+  base = `http://127.0.0.1:${place.port}`;
   const before = performance.now();
-  app = await start();
+  app = await start(place);
   startedInMs = performance.now() - before;
 });
 
@@ -125,8 +92,8 @@ describe('the demo', () => {
   });
 
   it('says so where the port is taken', async () => {
-    await expect(start()).rejects.toThrow(
-      `Port ${port} is taken by another program. Choose another one: PORT=`,
+    await expect(start(place)).rejects.toThrow(
+      `Port ${place.port} is taken by another program. Choose another one: PORT=`,
     );
   });
 });
@@ -281,7 +248,7 @@ describe('an end and a new start', () => {
     expect(await stop(app)).toBe(0);
     expect(children.filter(isRunning)).toEqual([]);
 
-    app = await start();
+    app = await start(place);
     expect(await phone(numberOf(253, 1))).toHaveLength(1);
     expect(await post(event)).toMatchObject({ duplicate: true });
     expect(await call('GET', '/v1/campaigns/welcome')).toMatchObject({ name: 'Changed' });
@@ -289,7 +256,7 @@ describe('an end and a new start', () => {
 
   it('begins anew with --reset', async () => {
     await stop(app);
-    app = await start('--reset');
+    app = await start(place, '--reset');
     expect(await call('GET', '/sandbox/messages')).toEqual([]);
     expect(await call('GET', '/v1/campaigns/welcome')).toMatchObject({ name: 'Welcome' });
     expect(await call('GET', '/v1/profiles/c-1001')).toMatchObject({ MOBILE_NUMBER: '+12125550101' });
