@@ -42,12 +42,17 @@ export function takeState(): () => void {
   return () => rmSync(lock, { force: true });
 }
 
+/** Whether that process is still there and an `npm start`: its number may belong to another program by now. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('start.ts');
+  } catch {
+    return true; // no /proc here, so its number has to do
   }
 }
 

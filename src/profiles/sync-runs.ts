@@ -32,9 +32,9 @@ export const RUN_SQL = {
   claim: `INSERT INTO sync_runs (id, object_key, etag, state, claim_id, lease_until, started_at)
     VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?7)
     ON CONFLICT (id) DO UPDATE SET state = 'running', claim_id = excluded.claim_id, lease_until = excluded.lease_until,
-      attempts = attempts + 1, started_at = excluded.started_at, finished_at = NULL, detail = NULL, ${NO_COUNTS}
+      attempts = iif(sync_runs.state = 'running', attempts + 1, 1), started_at = excluded.started_at, finished_at = NULL, detail = NULL, ${NO_COUNTS}
       WHERE (sync_runs.state = 'running' AND sync_runs.lease_until <= ?7) OR (sync_runs.state <> 'running' AND ?6)
-    RETURNING id`,
+    RETURNING attempts`,
   progress: `UPDATE sync_runs SET rows_read = ?3, rows_changed = ?4, rows_unchanged = ?5, rows_stale = ?6, rows_failed = ?7,
       errors = ?8, lease_until = ?9 WHERE id = ?1 AND claim_id = ?2 AND state = 'running' RETURNING id`,
   finish: `UPDATE sync_runs SET state = ?3, detail = ?4, finished_at = ?5 WHERE id = ?1 AND claim_id = ?2`,
@@ -53,7 +53,7 @@ export async function settledRuns(
   return new Set(results.map((row) => row.id));
 }
 
-/** @returns whether this claim holds the run now. @param again also take a run that has ended. */
+/** @returns which attempt this is, where this claim holds the run now. @param again also take a run that has ended. */
 export async function claimRun(
   db: D1Database,
   run: { id: string; key: string; etag: string },
@@ -61,12 +61,12 @@ export async function claimRun(
   leaseUntil: number,
   now: number,
   again: boolean,
-): Promise<boolean> {
+): Promise<number | null> {
   const row = await db
     .prepare(RUN_SQL.claim)
     .bind(run.id, run.key, run.etag, claimId, leaseUntil, Number(again), now)
-    .first();
-  return row !== null;
+    .first<{ attempts: number }>();
+  return row?.attempts ?? null;
 }
 
 /** Writes progress and renews the lease. @returns false where the run was lost to another worker. */

@@ -24,6 +24,8 @@ import {
 
 const BATCH_ROWS = 500;
 const MAX_ERRORS = 100;
+/** A feed that ends its worker each time must not keep newer feeds waiting for ever. */
+const MAX_ATTEMPTS = 5;
 /** Rows of the first pass after which the lease is renewed. */
 const ROWS_PER_RENEWAL = 5000;
 /** Objects that one cron run takes; the next one goes on. */
@@ -75,7 +77,8 @@ async function pendingObjects(runtime: Runtime, options: SyncOptions): Promise<F
 async function importObject(runtime: Runtime, object: FeedObject, again: boolean): Promise<boolean> {
   const claimId = newId('clm');
   const leaseUntil = (): number => runtime.now() + runtime.config.leaseMs;
-  if (!(await claimRun(runtime.db, object, claimId, leaseUntil(), runtime.now(), again))) return false;
+  const attempt = await claimRun(runtime.db, object, claimId, leaseUntil(), runtime.now(), again);
+  if (attempt === null) return false;
   const counts: RunCounts = {
     rows_read: 0,
     rows_changed: 0,
@@ -89,6 +92,8 @@ async function importObject(runtime: Runtime, object: FeedObject, again: boolean
   const finish = (state: 'done' | 'failed', detail: string | null): Promise<void> =>
     finishRun(runtime.db, object.id, claimId, state, detail, runtime.now());
   try {
+    if (attempt > MAX_ATTEMPTS)
+      throw new BrokenFeed(`The import was interrupted ${MAX_ATTEMPTS} times; start it by hand.`);
     if (!(await checkFeed(runtime, object, counts, errors, progress))) return false;
     for await (const batch of batches(runtime, object)) {
       for (const { shard, items } of groupByShard(

@@ -306,6 +306,21 @@ describe('runs', () => {
     expect(await readRun(env.DB, runId ?? '')).toMatchObject({ state: 'done', attempts: 2, rows_changed: 1 });
   });
 
+  it('that die again and again are given up, so that newer feeds get their turn', async () => {
+    await put('a.csv', `customer_id,SMS_CONSENT\n${unique('c')},true\n`);
+    const gone = { list: env.FEEDS.list.bind(env.FEEDS), get: () => Promise.reject(new Error('gone')) };
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      const now = () => Date.now() + attempt * 60_001;
+      expect(await syncFeeds({ ...runtime(), feeds: gone as unknown as R2Bucket, now })).toEqual([]);
+    }
+    const [runId] = await syncFeeds({ ...runtime(), now: () => Date.now() + 6 * 60_001 });
+    expect(await readRun(env.DB, runId ?? '')).toMatchObject({
+      state: 'failed',
+      detail: expect.stringContaining('5 times'),
+    });
+    expect(await sync()).toEqual([]);
+  });
+
   it('can be started and read by hand', async () => {
     const key = `${prefix}by-hand.csv`;
     await env.FEEDS.put(key, `customer_id,SMS_CONSENT\n${unique('c')},true\n`);
@@ -314,7 +329,7 @@ describe('runs', () => {
     const again = await call('POST', '/v1/sync/runs', { object_key: key });
     expect(again.body.runs).toEqual([]);
     const forced = await call('POST', '/v1/sync/runs', { object_key: key, again: true });
-    expect(forced.body.runs).toMatchObject([{ rows_unchanged: 1, attempts: 2 }]);
+    expect(forced.body.runs).toMatchObject([{ rows_unchanged: 1, attempts: 1 }]);
     const { id } = first.body.runs[0];
     expect((await call('GET', `/v1/sync/runs/${id}`)).body.id).toBe(id);
     expect((await listRuns(env.DB, 10)).map((run) => run.id)).toContain(id);
