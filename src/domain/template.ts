@@ -73,8 +73,12 @@ export function renderTemplate(
   let mend: Record<string, unknown> = {};
   while (!attempt.ok && attempt.missing !== null && names.length < MAX_MISSING) {
     const name = attempt.missing;
-    names.push(name);
-    if (names.indexOf(name) < names.length - 1 || !PATH.test(name)) break;
+    // Liquid puts the value of `plans[email]` into the name; only what the template itself says is shown.
+    const written = template.includes(name);
+    const shown = written ? name : (name.split('.')[0] ?? name);
+    const again = names.includes(shown);
+    if (!again) names.push(shown);
+    if (again || !written || !PATH.test(name)) break;
     filled = withPath(filled, name.split('.'));
     mend = withPath(mend, name.split('.'));
     attempt = renderOnce(template, filled);
@@ -82,7 +86,7 @@ export function renderTemplate(
   return {
     ok: false,
     reason: 'template_variable_missing',
-    detail: [...new Set(names)].join(', '),
+    detail: names.join(', '),
     mend: attempt.ok ? mend : null,
   };
 }

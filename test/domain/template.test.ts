@@ -43,6 +43,11 @@ describe('rendering', () => {
     });
   });
 
+  it('shows no value that a name was made of', () => {
+    const rendered = renderTemplate('{{ plans[email] }}', { plans: { x: 1 } }, { email: 'ada' });
+    expect(rendered).toEqual({ ok: false, reason: 'template_variable_missing', detail: 'plans', mend: null });
+  });
+
   it('promises no mend that would not do', () => {
     const each = '{% for x in (1..25) %}{{ v[x] }}{% endfor %}';
     expect(renderTemplate(each, {}, {})).toMatchObject({ reason: 'template_variable_missing', mend: null });
