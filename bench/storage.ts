@@ -28,7 +28,7 @@ export async function storage(server: Server): Promise<Line[]> {
   const [cold, warm] = await withStoredKey(server);
   return [
     trips('single post, until the 202', single.ingest.trips, 'one after the other; key ot_demo'),
-    trips('single post, stored key not yet in KV', cold, 'the key is then in KV for a minute'),
+    trips('single post, stored key not yet in KV', cold, 'npm run key puts it there; an entry lives an hour'),
     trips('single post, stored key in KV', warm),
     ...rows('single post, suppressed, all in all', suppressed.ingest, 1),
     ...rows('single post, until the 202', single.ingest, 1),
