@@ -60,9 +60,9 @@ async function create(options: Options): Promise<void> {
       ('${id}', ${text(name)}, '${hash}', ${text(JSON.stringify(scopes))}, ${country ? text(country) : 'NULL'}, ${Date.now()})`,
     options.remote,
   );
-  // So that the key's first event costs no D1 round trip more than its second; see src/access/source.ts.
+  // So that no event costs a D1 round trip for its key; see src/access/source.ts.
   const entry = JSON.stringify({ id, scopes, default_country: country });
-  await kv('put', cacheKey(hash), [entry, '--ttl', '3600'], options.remote);
+  await kv('put', cacheKey(hash), [entry], options.remote);
   console.log(`
   Key      ${key}
   Source   ${id}  (${name}; ${scopes.join(', ')}${country ? `; numbers without country code are from ${country}` : ''})

@@ -33,6 +33,14 @@ export default {
   async fetch(request, env, ctx) {
     const url = new URL(request.url);
     if (url.pathname === '/bench/counts') return Response.json(counts);
+    if (url.pathname === '/bench/key') {
+      const { id, hash } = (await request.json()) as { id: string; hash: string };
+      await env.CACHE.put(
+        `source:${hash}`,
+        JSON.stringify({ id, scopes: ['ingest'], default_country: null }),
+      );
+      return Response.json({});
+    }
     if (url.pathname === '/bench/resolve') {
       return Response.json(resolveMany(Number(url.searchParams.get('n')), url.searchParams.has('parse')));
     }

@@ -1,9 +1,10 @@
 /**
  * Sources: who calls, known by the SHA-256 of a bearer key. Keys are random (256 bits), so a plain hash suffices.
  *
- * KV caches what D1 knows, so that an event costs no D1 round trip for its key. `npm run key` writes and deletes the entry
- * along with the row, so a revoked key works for the minute that KV needs to tell the world. The demo key exists only
- * where the variable DEMO says so, and is stored nowhere.
+ * D1 is the truth; KV repeats it, so that an event costs no D1 round trip for its key. `npm run key` alone writes and
+ * deletes KV entries, along with the row: no request can put back what was revoked, and a revoked key works for no longer
+ * than the minute that KV needs to tell the world. The demo key exists only where the variable DEMO says so, and is
+ * stored nowhere.
  */
 import { z } from 'zod';
 import type { CountryCode } from '../domain/phone.ts';
@@ -24,8 +25,6 @@ export const SOURCE_SQL = `SELECT id, scopes, default_country FROM sources WHERE
 
 /** How long an edge may serve a KV entry without asking again. */
 const EDGE_SECONDS = 60;
-/** How long an entry lives that a request wrote: it bounds a race between that write and a revocation. */
-const ENTRY_SECONDS = 3600;
 const DEMO_SOURCE: Source = { id: 'demo', scopes: SCOPES, defaultCountry: undefined };
 const DEMO_KEY = 'ot_demo';
 
@@ -60,13 +59,7 @@ async function findSource(runtime: Runtime, key: string): Promise<Source | null>
     .bind(hash)
     .first<{ id: string; scopes: string; default_country: string | null }>();
   if (!row) return null;
-  const found = cachedSource.parse({ ...row, scopes: JSON.parse(row.scopes) as unknown });
-  runtime.background(
-    runtime.cache
-      .put(`source:${hash}`, JSON.stringify(found), { expirationTtl: ENTRY_SECONDS })
-      .catch(() => undefined),
-  );
-  return toSource(found);
+  return toSource(cachedSource.parse({ ...row, scopes: JSON.parse(row.scopes) as unknown }));
 }
 
 function toSource(row: z.output<typeof cachedSource>): Source {

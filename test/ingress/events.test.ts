@@ -244,6 +244,20 @@ describe('keys', () => {
     expect(body).toMatchObject({ status: 401, title: 'Not authenticated', request_id: expect.any(String) });
   });
 
+  it('a key that KV knows needs no D1; one that only D1 knows works too, and no request writes KV', async () => {
+    const authorization = await key(['ingest', 'read']);
+    expect((await call('POST', '/v1/events', event(), { authorization })).status).toBe(202);
+    const hash = await sha256Hex(authorization.slice('Bearer '.length));
+    expect(await env.CACHE.get(`source:${hash}`)).toBeNull();
+
+    const cached = unique('ot_cached');
+    const entry = { id: 'cached', scopes: ['ingest'], default_country: null };
+    await env.CACHE.put(`source:${await sha256Hex(cached)}`, JSON.stringify(entry));
+    expect((await call('POST', '/v1/events', event(), { authorization: `Bearer ${cached}` })).status).toBe(
+      202,
+    );
+  });
+
   it('a revoked key is 401', async () => {
     const authorization = await key(['ingest'], { revoked: true });
     expect((await call('POST', '/v1/events', event(), { authorization })).status).toBe(401);

@@ -60,6 +60,7 @@ describe('npm run key', () => {
     expect(log.status).toBe(403);
 
     expect(await script('key.ts', '--revoke', source)).toContain('is revoked');
+    expect((await post(key, data)).status).toBe(401);
     expect(await script('key.ts', '--list')).toMatch(/o'form; -- +revoked/);
   });
 
