@@ -23,7 +23,6 @@ export const MESSAGE_STATES = Object.keys(STATE_RANK) as MessageState[];
 
 /** States that a receipt can report. */
 export const RECEIPT_STATES = ['sent', 'delivered', 'undelivered', 'failed'] as const;
-export type ReceiptState = (typeof RECEIPT_STATES)[number];
 
 /** `CASE column WHEN … END` that gives the rank of a state in SQL, made from the same table. */
 export function rankSql(column: string): string {

@@ -4,7 +4,7 @@ import { type Attributes, readAttributes, reservedName } from '../domain/attribu
 import type { CountryCode } from '../domain/phone.ts';
 import { eventType, externalId, jsonObject, timestamp } from '../platform/fields.ts';
 import { sha256Hex } from '../platform/ids.ts';
-import { canonicalJson } from '../platform/json.ts';
+import { canonicalJson, isJsonObject } from '../platform/json.ts';
 import type { FieldProblem } from '../platform/problem.ts';
 import { fieldProblems } from '../platform/validate.ts';
 
@@ -85,14 +85,10 @@ export function templateData(data: Readonly<Record<string, unknown>>): Record<st
 }
 
 function dataOf(raw: unknown): Record<string, unknown> {
-  const data = isObject(raw) ? raw.data : undefined;
-  return isObject(data) ? data : {};
+  const data = isJsonObject(raw) ? raw.data : undefined;
+  return isJsonObject(data) ? data : {};
 }
 
 function idOf(raw: unknown): string | null {
-  return isObject(raw) && typeof raw.id === 'string' ? raw.id.slice(0, 200) : null;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isJsonObject(raw) && typeof raw.id === 'string' ? raw.id.slice(0, 200) : null;
 }

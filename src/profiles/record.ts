@@ -2,7 +2,7 @@
 import { type FieldError, readAttributes, reservedName } from '../domain/attributes.ts';
 import type { CountryCode } from '../domain/phone.ts';
 import { externalId, timestamp } from '../platform/fields.ts';
-import { jsonComplaint } from '../platform/json.ts';
+import { isJsonObject, jsonComplaint } from '../platform/json.ts';
 import type { ProfileWrite } from './profile.ts';
 
 /** Attributes of one profile, as JSON text. They ride along in every decision for this customer. */
@@ -76,7 +76,7 @@ function attributesOf(record: Readonly<Record<string, unknown>>): Record<string,
     ([key]) => !OWN_COLUMNS.has(key) && reservedName(key) === null,
   );
   const given = record.attributes;
-  const nested = typeof given === 'object' && given !== null && !Array.isArray(given) ? given : undefined;
+  const nested = isJsonObject(given) ? given : undefined;
   if (further.length === 0 && nested === undefined) return undefined;
   return { ...Object.fromEntries(further), ...nested };
 }

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { reservedName } from '../domain/attributes.ts';
-import { readJson } from '../platform/json.ts';
+import { isJsonObject, readJson } from '../platform/json.ts';
 import { invalid, Problem } from '../platform/problem.ts';
 import { shardFor } from '../platform/shard.ts';
 import { profileJson } from './profile.ts';
@@ -23,7 +23,7 @@ profileRoutes.put('/:id', requires('admin'), async (c) => {
   const { runtime, source } = c.var;
   const id = c.req.param('id');
   const body = await readJson(c.req.raw);
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+  if (!isJsonObject(body)) {
     throw invalid([{ path: '(body)', message: 'must be a JSON object' }]);
   }
   if ('customer_id' in body && body.customer_id !== id) {

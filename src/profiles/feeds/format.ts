@@ -1,7 +1,7 @@
 /** Feed formats: bytes to records. CSV by csv-parse, NDJSON line by line; both stream. */
 import { CsvError } from 'csv-parse';
 import { parse } from 'csv-parse/stream';
-import { isPrototypeName } from '../../platform/json.ts';
+import { isJsonObject, isPrototypeName } from '../../platform/json.ts';
 
 /** A record with its place in the feed (1 for the first after the header), or what is wrong with that place. */
 export type FeedRecord =
@@ -99,10 +99,7 @@ async function* ndjsonRecords(body: ReadableStream): AsyncGenerator<FeedRecord> 
 function ndjsonRecord(row: number, line: string): FeedRecord {
   try {
     const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return { row, record: value as Record<string, unknown> };
-    }
-    return { row, problem: 'must be a JSON object' };
+    return isJsonObject(value) ? { row, record: value } : { row, problem: 'must be a JSON object' };
   } catch {
     return { row, problem: 'is not valid JSON' };
   }
