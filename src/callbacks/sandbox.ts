@@ -73,8 +73,9 @@ export async function receiveText(
 ): Promise<'opt_out' | 'opt_in' | null> {
   const keyword = keywordOf(inbound.text);
   if (keyword === null) return null;
-  // A number that we would not text may still say STOP; it is kept as the carrier wrote it.
-  const number = readPhone(inbound.from).e164 ?? inbound.from;
+  // Some carriers leave the plus out. A number that we would not text may still say STOP; it is kept as it was written.
+  const withPlus = inbound.from.startsWith('+') ? inbound.from : `+${inbound.from}`;
+  const number = readPhone(withPlus).e164 ?? inbound.from;
   const recordId = await derivedId('con', inbound.deliveryId);
   const change = keyword === 'opt_out' ? optOut : optIn;
   await change(runtime.db, { number, origin: 'sms', note: null, at: inbound.at, recordId });

@@ -200,6 +200,12 @@ describe('words that carriers deliver twice or out of order', () => {
     expect(await isOut(number)).toBe(false);
   });
 
+  it('a STOP from a number without its plus is a STOP from that number', async () => {
+    const number = uniqueNumber();
+    await said(number.slice(1), 'STOP', now, `${number}-bare`);
+    expect(await isOut(number)).toBe(true);
+  });
+
   it.each(['+19005550123', '72345', '+99912345678'])(
     'a STOP from %s, which we would not text, is kept',
     async (from) => {
