@@ -70,7 +70,7 @@ async function withStoredKey(server: Server): Promise<[number, number]> {
   const trip = async (key: string, inKv: boolean): Promise<number> => {
     const hash = createHash('sha256').update(key).digest('hex');
     await server.query(
-      `INSERT INTO sources (id, name, key_hash, scopes, created_at) VALUES (?1, 'Bench', ?2, '["ingest"]', 0)`,
+      `INSERT INTO api_keys (id, name, key_hash, scopes, created_at) VALUES (?1, 'Bench', ?2, '["ingest"]', 0)`,
       key,
       hash,
     );

@@ -10,7 +10,7 @@ import { Complaint, wordsOf } from './lib/complaint.ts';
 import { stateFolder } from './lib/state.ts';
 import { wrangler } from './lib/wrangler.ts';
 
-/** As in src/access/source.ts, which only the Worker's runtime can load. */
+/** As in src/access/caller.ts, which only the Worker's runtime can load. */
 const SCOPES = ['ingest', 'read', 'admin'] as const;
 type Scope = (typeof SCOPES)[number];
 const USAGE = `npm run key -- --name <name> --scopes <scopes> [--country <code>] [--remote]
@@ -56,11 +56,11 @@ async function create(options: Options): Promise<void> {
   const id = `src_${randomBytes(16).toString('hex')}`;
   const hash = createHash('sha256').update(key).digest('hex');
   await sql(
-    `INSERT INTO sources (id, name, key_hash, scopes, default_country, created_at) VALUES
+    `INSERT INTO api_keys (id, name, key_hash, scopes, default_country, created_at) VALUES
       ('${id}', ${text(name)}, '${hash}', ${text(JSON.stringify(scopes))}, ${country ? text(country) : 'NULL'}, ${Date.now()})`,
     options.remote,
   );
-  // So that no event costs a D1 round trip for its key; see src/access/source.ts.
+  // So that no event costs a D1 round trip for its key; see src/access/caller.ts.
   const entry = JSON.stringify({ id, scopes, default_country: country });
   await kv('put', cacheKey(hash), [entry], options.remote);
   console.log(`
@@ -79,7 +79,7 @@ async function revoke(id: string, remote: boolean): Promise<void> {
     );
   }
   const rows = await sql(
-    `UPDATE sources SET revoked_at = ${Date.now()} WHERE id = '${id}' AND revoked_at IS NULL RETURNING name, key_hash`,
+    `UPDATE api_keys SET revoked_at = ${Date.now()} WHERE id = '${id}' AND revoked_at IS NULL RETURNING name, key_hash`,
     remote,
   );
   if (rows.length === 0)
@@ -90,7 +90,7 @@ async function revoke(id: string, remote: boolean): Promise<void> {
 
 async function list(remote: boolean): Promise<void> {
   const rows = await sql(
-    'SELECT id, name, scopes, created_at, revoked_at FROM sources ORDER BY created_at',
+    'SELECT id, name, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at',
     remote,
   );
   if (rows.length === 0) console.log('There are no keys yet.');
@@ -125,7 +125,7 @@ function text(value: string): string {
 }
 
 function cacheKey(hash: string): string {
-  return `source:${hash}`;
+  return `key:${hash}`;
 }
 
 async function kv(

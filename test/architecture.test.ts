@@ -7,7 +7,7 @@ const files = Object.entries(sources).map(([path, text]) => ({ path: path.replac
 const LAYERS: readonly (readonly string[])[] = [
   ['index.ts'],
   ['app.ts'],
-  ['ingress', 'callbacks', 'console', 'messages'],
+  ['ingress', 'callbacks', 'console', 'messages', 'sources', 'reports'],
   ['campaigns', 'profiles', 'consent', 'delivery', 'policies', 'access'],
   ['ledger', 'flowchart'],
   ['domain', 'platform'],
@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const ALLOWED_BESIDE = new Set([
   'campaigns → policies', // a campaign names a policy that must exist
   'campaigns → access',
+  'campaigns → delivery', // a campaign names its providers
   'profiles → access',
   'consent → access',
   'policies → access',

@@ -35,10 +35,7 @@ export default {
     if (url.pathname === '/bench/counts') return Response.json(counts);
     if (url.pathname === '/bench/key') {
       const { id, hash } = (await request.json()) as { id: string; hash: string };
-      await env.CACHE.put(
-        `source:${hash}`,
-        JSON.stringify({ id, scopes: ['ingest'], default_country: null }),
-      );
+      await env.CACHE.put(`key:${hash}`, JSON.stringify({ id, scopes: ['ingest'], default_country: null }));
       return Response.json({});
     }
     if (url.pathname === '/bench/resolve') {

@@ -38,6 +38,9 @@ export async function sandboxStatus(runtime: Runtime, request: Request): Promise
     reference: receipt.reference,
     state: receipt.state,
     code: receipt.code,
+    error: null,
+    parts: null,
+    part: null,
   }));
   if (notes.length > 0) await runtime.receipts.sendBatch(notes.map((body) => ({ body })));
 }

@@ -1,7 +1,9 @@
 /** A campaign: what is sent on which trigger, under which policy. */
 import { z } from 'zod';
+import { PROVIDER_NAMES } from '../delivery/providers/names.ts';
 import { readPhone } from '../domain/phone.ts';
 import { templateProblem } from '../domain/template.ts';
+import { duration, durationText } from '../platform/duration.ts';
 import { eventType, slug, text } from '../platform/fields.ts';
 import { iso } from '../platform/sql.ts';
 
@@ -46,7 +48,20 @@ export const campaignFields = z
       .min(60, 'must be at least 60')
       .max(604_800, 'must be at most 604800 (a week)')
       .default(86_400),
-    resend_unknown: z.boolean('must be true or false').default(false),
+    purpose: z
+      .enum(['marketing', 'transactional'], 'must be "marketing" or "transactional"')
+      .default('marketing'),
+    providers: z
+      .array(
+        z.enum(PROVIDER_NAMES, `must be one of ${PROVIDER_NAMES.join(', ')}`),
+        'must be a list of provider names',
+      )
+      .max(5, 'must name at most 5 providers')
+      .refine((names) => new Set(names).size === names.length, 'must name each provider once')
+      .default([]),
+    on_unknown: z.enum(['keep', 'resend'], 'must be "keep" or "resend"').default('keep'),
+    unknown_after: duration(60, 604_800).default(28_800),
+    wait_for_profile: duration(60, 2_592_000).nullable().default(null),
   })
   .superRefine((campaign, context) => {
     if (campaign.channel === 'sms' && campaign.media_urls.length > 0) {
@@ -60,8 +75,11 @@ export const campaignFields = z
 
 export type CampaignFields = z.output<typeof campaignFields>;
 
-export interface Campaign extends Omit<CampaignFields, 'id'> {
+export interface Campaign extends Omit<CampaignFields, 'id' | 'unknown_after' | 'wait_for_profile'> {
   readonly id: string;
+  /** As people write durations: "8h". */
+  readonly unknown_after: string;
+  readonly wait_for_profile: string | null;
   readonly created_at: string;
   readonly updated_at: string;
 }
@@ -77,16 +95,23 @@ export interface CampaignRow {
   readonly policy: string;
   readonly state: (typeof CAMPAIGN_STATES)[number];
   readonly ttl_seconds: number;
-  readonly resend_unknown: number;
+  readonly purpose: 'marketing' | 'transactional';
+  readonly providers: string;
+  readonly on_unknown: 'keep' | 'resend';
+  readonly unknown_after_seconds: number;
+  readonly wait_seconds: number | null;
   readonly created_at: number;
   readonly updated_at: number;
 }
 
 export function campaignFromRow(row: CampaignRow): Campaign {
+  const { unknown_after_seconds, wait_seconds, ...rest } = row;
   return {
-    ...row,
+    ...rest,
     media_urls: JSON.parse(row.media_urls) as string[],
-    resend_unknown: row.resend_unknown === 1,
+    providers: JSON.parse(row.providers) as CampaignFields['providers'],
+    unknown_after: durationText(unknown_after_seconds),
+    wait_for_profile: wait_seconds === null ? null : durationText(wait_seconds),
     created_at: iso(row.created_at),
     updated_at: iso(row.updated_at),
   };

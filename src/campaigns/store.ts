@@ -1,15 +1,33 @@
 /** Campaigns in D1. A change of state reaches the messages that wait for it in the same transaction. */
 import { type Campaign, type CampaignFields, type CampaignRow, campaignFromRow } from './campaign.ts';
 
+const COLUMNS = [
+  'id',
+  'name',
+  'trigger',
+  'channel',
+  'sender',
+  'body',
+  'media_urls',
+  'policy',
+  'state',
+  'ttl_seconds',
+  'purpose',
+  'providers',
+  'on_unknown',
+  'unknown_after_seconds',
+  'wait_seconds',
+] as const satisfies readonly (keyof CampaignRow)[];
+
 export const CAMPAIGN_SQL = {
   list: 'SELECT * FROM campaigns ORDER BY id LIMIT 500',
   read: 'SELECT * FROM campaigns WHERE id = ?1',
-  upsert: `INSERT INTO campaigns (id, name, trigger, channel, sender, body, media_urls, policy, state, ttl_seconds, resend_unknown, created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)
-    ON CONFLICT (id) DO UPDATE SET name = excluded.name, trigger = excluded.trigger, channel = excluded.channel,
-      sender = excluded.sender, body = excluded.body, media_urls = excluded.media_urls, policy = excluded.policy,
-      state = excluded.state, ttl_seconds = excluded.ttl_seconds, resend_unknown = excluded.resend_unknown,
-      updated_at = excluded.updated_at
+  /** `?1`: the row as JSON, `?2`: now. */
+  upsert: `INSERT INTO campaigns (${COLUMNS.join(', ')}, created_at, updated_at)
+    SELECT ${COLUMNS.map((name) => `?1 ->> '${name}'`).join(', ')}, ?2, ?2 WHERE true
+    ON CONFLICT (id) DO UPDATE SET ${COLUMNS.slice(1)
+      .map((name) => `${name} = excluded.${name}`)
+      .join(', ')}, updated_at = excluded.updated_at
     RETURNING *`,
   delete: 'DELETE FROM campaigns WHERE id = ?1',
   /** Messages that a pause held become due; the sweeper releases them and the claim looks at the campaign again. */
@@ -32,29 +50,21 @@ export async function writeCampaign(
   fields: CampaignFields,
   now: number,
 ): Promise<Campaign> {
-  const statements = [
-    db
-      .prepare(CAMPAIGN_SQL.upsert)
-      .bind(
-        id,
-        fields.name,
-        fields.trigger,
-        fields.channel,
-        fields.sender,
-        fields.body,
-        JSON.stringify(fields.media_urls),
-        fields.policy,
-        fields.state,
-        fields.ttl_seconds,
-        Number(fields.resend_unknown),
-        now,
-      ),
-  ];
+  const { unknown_after, wait_for_profile, ...rest } = fields;
+  const row: Readonly<Record<(typeof COLUMNS)[number], string | number | null>> = {
+    ...rest,
+    id,
+    media_urls: JSON.stringify(fields.media_urls),
+    providers: JSON.stringify(fields.providers),
+    unknown_after_seconds: unknown_after,
+    wait_seconds: wait_for_profile,
+  };
+  const statements = [db.prepare(CAMPAIGN_SQL.upsert).bind(JSON.stringify(row), now)];
   if (fields.state === 'live') statements.push(db.prepare(CAMPAIGN_SQL.wakeHeld).bind(id, now));
   const [written] = await db.batch<CampaignRow>(statements);
-  const row = written?.results[0];
-  if (!row) throw new Error('campaign upsert returned no row');
-  return campaignFromRow(row);
+  const stored = written?.results[0];
+  if (!stored) throw new Error('campaign upsert returned no row');
+  return campaignFromRow(stored);
 }
 
 /** @returns whether there was one. Messages that still wait are canceled when they are next claimed. */

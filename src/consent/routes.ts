@@ -16,15 +16,15 @@ const fields = z.strictObject({
 export const suppressionRoutes = new Hono<AccessEnv>();
 
 suppressionRoutes.get('/:number', requires('read'), async (c) => {
-  const number = numberOf(c.req.param('number'), c.var.source.defaultCountry);
+  const number = numberOf(c.req.param('number'), c.var.caller.defaultCountry);
   const suppression = await readSuppression(c.var.runtime.db, number);
   if (!suppression) throw new Problem(404, 'This number has not opted out.');
   return c.json(suppression);
 });
 
 suppressionRoutes.put('/:number', requires('admin'), async (c) => {
-  const { runtime, source } = c.var;
-  const number = numberOf(c.req.param('number'), source.defaultCountry);
+  const { runtime, caller } = c.var;
+  const number = numberOf(c.req.param('number'), caller.defaultCountry);
   const { note } = parse(fields, await readOptionalJson(c.req.raw));
   await optOut(runtime.db, { number, origin: 'api', note: note ?? null, at: runtime.now() });
   return c.json(await readSuppression(runtime.db, number));
@@ -32,8 +32,8 @@ suppressionRoutes.put('/:number', requires('admin'), async (c) => {
 
 /** Stands for a new, explicit opt-in on this number, and is recorded as one. */
 suppressionRoutes.delete('/:number', requires('admin'), async (c) => {
-  const { runtime, source } = c.var;
-  const number = numberOf(c.req.param('number'), source.defaultCountry);
+  const { runtime, caller } = c.var;
+  const number = numberOf(c.req.param('number'), caller.defaultCountry);
   if (!(await readSuppression(runtime.db, number))) throw new Problem(404, 'This number has not opted out.');
   await optIn(runtime.db, { number, origin: 'api', note: null, at: runtime.now() });
   return c.body(null, 204);

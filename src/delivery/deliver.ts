@@ -11,9 +11,10 @@ import { errorText, log } from '../platform/log.ts';
 import { backoffMs } from '../platform/retry.ts';
 import type { Runtime } from '../platform/runtime.ts';
 import type { Shard } from '../platform/shard.ts';
+import { errorLine, type SendError } from './errors.ts';
 import { enqueue } from './outbox.ts';
 import { mapPool } from './pool.ts';
-import type { Provider, SendOutcome } from './provider.ts';
+import type { OutboundMessage, Provider, SendOutcome } from './provider.ts';
 
 /** A Worker may have six connections open at once; a seventh call would wait inside its own time-out. */
 export const MAX_CONCURRENT_CALLS = 6;
@@ -39,7 +40,7 @@ export async function deliver(
       runtime,
       provider.name,
       message,
-      await call(provider, message, config.providerTimeoutMs),
+      await call(provider, outbound(message, runtime.now()), config.providerTimeoutMs),
     );
   });
   await settle(shard.db, claimId, settlements, runtime.now());
@@ -60,11 +61,11 @@ function byDelay(again: readonly Settlement[], now: number): Map<number, string[
 }
 
 /** One provider call that always ends within the time-out. What it throws leaves the outcome unknown. */
-async function call(provider: Provider, message: ClaimedMessage, timeoutMs: number): Promise<SendOutcome> {
+async function call(provider: Provider, message: OutboundMessage, timeoutMs: number): Promise<SendOutcome> {
   const signal = AbortSignal.timeout(timeoutMs);
   const timeout = new Promise<SendOutcome>((resolve) => {
     signal.addEventListener('abort', () =>
-      resolve({ kind: 'unknown', detail: `no answer within ${timeoutMs} ms` }),
+      resolve({ kind: 'unknown', error: noAnswer(`no answer within ${timeoutMs} ms`) }),
     );
   });
   try {
@@ -75,8 +76,16 @@ async function call(provider: Provider, message: ClaimedMessage, timeoutMs: numb
       message: message.id,
       error: errorText(error),
     });
-    return { kind: 'unknown', detail: errorText(error) };
+    return { kind: 'unknown', error: noAnswer(errorText(error)) };
   }
+}
+
+function noAnswer(detail: string): SendError {
+  return { code: 'no_answer', providerCode: null, detail };
+}
+
+function outbound(message: ClaimedMessage, now: number): OutboundMessage {
+  return { ...message, validitySeconds: Math.max(1, Math.floor((message.expiresAt - now) / 1000)) };
 }
 
 /** A claim whose time was over before its turn came: not an attempt. */
@@ -106,20 +115,30 @@ function settlement(
     case 'accepted':
       return { ...base, state: 'sent', reason: null, providerMessageId: outcome.providerMessageId };
     case 'rejected':
-      return { ...base, state: 'failed', reason: 'provider_rejected', detail: outcome.detail };
-    case 'not_sent': {
+      return {
+        ...base,
+        state: 'failed',
+        reason: 'provider_rejected',
+        detail: errorLine(provider, outcome.error),
+      };
+    case 'retry_later': {
       if (message.attempt >= config.maxAttempts) {
-        return { ...base, state: 'failed', reason: 'retries_exhausted', detail: outcome.detail };
+        return {
+          ...base,
+          state: 'failed',
+          reason: 'retries_exhausted',
+          detail: errorLine(provider, outcome.error),
+        };
       }
       const waitMs = Math.max(
-        Math.ceil(outcome.retryAfterMs ?? 0),
+        Math.ceil(outcome.afterMs ?? 0),
         backoffMs(message.attempt, config.retryBaseMs),
       );
       return {
         ...base,
         state: 'queued',
         reason: 'provider_busy',
-        detail: outcome.detail,
+        detail: errorLine(provider, outcome.error),
         dueAt: now + waitMs,
       };
     }
@@ -128,7 +147,7 @@ function settlement(
         ...base,
         state: 'unknown',
         reason: 'provider_timeout',
-        detail: outcome.detail,
+        detail: errorLine(provider, outcome.error),
         dueAt: now + config.reconcileMs,
       };
   }

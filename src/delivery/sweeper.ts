@@ -71,7 +71,15 @@ async function reconcile(runtime: Runtime, shard: Shard): Promise<void> {
 async function ask(runtime: Runtime, message: UnknownMessage): Promise<LookupOutcome> {
   try {
     const provider = providerFor(runtime, message.provider ?? undefined);
-    return await provider.lookup(message.id, AbortSignal.timeout(runtime.config.providerTimeoutMs));
+    if (!provider.lookup) return { kind: 'cannot_tell' };
+    const query = {
+      id: message.id,
+      providerMessageId: message.providerMessageId,
+      sender: message.sender,
+      number: message.number,
+      calledAt: message.calledAt,
+    };
+    return await provider.lookup(query, AbortSignal.timeout(runtime.config.providerTimeoutMs));
   } catch (error) {
     log('warn', 'provider.lookup_failed', { message: message.id, error: errorText(error) });
     return { kind: 'cannot_tell' };

@@ -53,13 +53,13 @@ type Fields = z.output<typeof fields>;
 export const decisionRoutes = new Hono<AccessEnv>();
 
 decisionRoutes.post('/', requires('read'), async (c) => {
-  const { runtime, source } = c.var;
+  const { runtime, caller } = c.var;
   const body = parseFields(await readJson(c.req.raw));
   const campaign = body.campaign === undefined ? null : await readCampaign(runtime.db, body.campaign);
   if (body.campaign !== undefined && !campaign) throw notThere('campaign', body.campaign);
 
-  const profile = await profileOf(runtime, body, source.defaultCountry);
-  const event = attributesOf(body.data, 'data', source.defaultCountry);
+  const profile = await profileOf(runtime, body, caller.defaultCountry);
+  const event = attributesOf(body.data, 'data', caller.defaultCountry);
   const input: ResolveInput = {
     profile: profile && { attributes: profile.attributes, at: profile.at },
     event: { attributes: event, at: body.occurred_at ?? iso(runtime.now()) },

@@ -10,18 +10,18 @@ import { type Answer, ingest } from './ingest.ts';
 export const eventRoutes = new Hono<AccessEnv>();
 
 eventRoutes.post('/', requires('ingest'), async (c) => {
-  const { runtime, source } = c.var;
+  const { runtime, caller } = c.var;
   const body = await readJson(c.req.raw);
   const { raws, single } = eventsOf(body);
   const receivedAt = runtime.now();
-  const parsed = await Promise.all(raws.map((raw) => parseEvent(raw, receivedAt, source.defaultCountry)));
+  const parsed = await Promise.all(raws.map((raw) => parseEvent(raw, receivedAt, caller.defaultCountry)));
   const events = parsed.flatMap((item) => (item.ok ? [item.event] : []));
   const types = new Map(events.map((event: TriggerEvent) => [event.id, event.type]));
-  const masked = !source.scopes.includes('read');
+  const masked = !caller.scopes.includes('read');
 
   const [only] = parsed;
   if (single && only && !only.ok) throw invalid(only.errors);
-  const answers = (await ingest(runtime, source.id, events)).values();
+  const answers = (await ingest(runtime, caller.id, events)).values();
   const results = parsed.map((item) => resultOf(item, answers, types, masked));
 
   const [first] = results;

@@ -2,7 +2,8 @@
  * Claim: the only licence to call a provider.
  *
  * One statement moves a whole batch from `queued` to `sending` under a claim id and a lease. What must not be sent is
- * turned aside in the same statement: an opt-out, an end of life, a campaign that is gone (or another one under its id)
+ * turned aside in the same statement: an opt-out (a message of the system itself, such as the confirmation of that
+ * opt-out, is let pass), an end of life, a campaign that is gone (or another one under its id)
  * or not live; what waits for a campaign is looked at again when its life ends. D1 runs
  * statements one after the other, so once an opt-out is stored no later claim for its number can succeed.
  */
@@ -22,22 +23,25 @@ export const CLAIM_SQL = `UPDATE messages SET
     SELECT m.id AS message_id, m.expires_at,
       CASE WHEN s.number IS NOT NULL THEN 'suppressed'
            WHEN m.expires_at <= ?2 THEN 'expired'
+           WHEN m.kind <> 'campaign' THEN 'sending'
            WHEN c.id IS NULL OR c.created_at > m.created_at THEN 'canceled'
            WHEN c.state <> 'live' THEN 'held'
            ELSE 'sending' END AS verdict,
       CASE WHEN s.number IS NOT NULL THEN 'opted_out'
            WHEN m.expires_at <= ?2 THEN 'expired'
+           WHEN m.kind <> 'campaign' THEN NULL
            WHEN c.id IS NULL OR c.created_at > m.created_at THEN 'campaign_deleted'
            WHEN c.state <> 'live' THEN 'campaign_paused' END AS reason
     FROM json_each(?1) j
       JOIN messages m ON m.id = j.value
-      LEFT JOIN suppressions s ON s.number = m.number
       LEFT JOIN campaigns c ON c.id = m.campaign_id
+      LEFT JOIN suppressions s ON s.number = m.number AND m.kind = 'campaign'
+        AND (s.scope = 'all' OR c.purpose IS NOT 'transactional')
     WHERE m.state = 'queued' AND m.due_at <= ?2 + ${CLOCK_SKEW_MS}
   ) v
   WHERE messages.id = v.message_id
   RETURNING messages.id, messages.state, messages.reason, messages.channel, messages.sender, messages.number,
-    messages.body, messages.media_urls, messages.attempts`;
+    messages.body, messages.media_urls, messages.attempts, messages.expires_at`;
 
 /** A message that this worker, and nobody else, may now send. */
 export interface ClaimedMessage {
@@ -47,6 +51,8 @@ export interface ClaimedMessage {
   readonly number: string;
   readonly body: string;
   readonly mediaUrls: readonly string[];
+  /** When it is no longer worth sending, milliseconds since 1970. */
+  readonly expiresAt: number;
   /** 1 for the first attempt. */
   readonly attempt: number;
 }
@@ -60,6 +66,7 @@ interface ClaimRow {
   readonly body: string | null;
   readonly media_urls: string;
   readonly attempts: number;
+  readonly expires_at: number;
 }
 
 /**
@@ -88,6 +95,7 @@ export async function claim(
             number: row.number,
             body: row.body,
             mediaUrls: JSON.parse(row.media_urls) as string[],
+            expiresAt: row.expires_at,
             attempt: row.attempts,
           },
         ]

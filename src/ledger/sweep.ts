@@ -18,8 +18,9 @@ export const SWEEP_SQL = {
     WHERE id IN (${DUE} 'sending' ORDER BY due_at LIMIT ?3) RETURNING id`,
   takeUnknown: `UPDATE messages SET due_at = ?1 + ?2 * (1 << min(asks, 10)), asks = asks + 1, claim_id = ?3, updated_at = ?1
     WHERE id IN (${DUE} 'unknown' ORDER BY due_at LIMIT ?4)
-    RETURNING id, asks, attempts, provider,
-      (SELECT resend_unknown FROM campaigns c WHERE c.id = messages.campaign_id) AS resend_unknown`,
+    RETURNING id, asks, attempts, provider, provider_message_id AS providerMessageId, sender, number,
+      (SELECT max(at) FROM message_transitions t WHERE t.message_id = messages.id AND t.state = 'sending') AS calledAt,
+      (SELECT on_unknown FROM campaigns c WHERE c.id = messages.campaign_id) AS on_unknown`,
 } as const;
 
 export interface UnknownMessage {
@@ -29,6 +30,11 @@ export interface UnknownMessage {
   readonly attempts: number;
   /** `null` where the worker died before it could say whom it called. */
   readonly provider: string | null;
+  readonly providerMessageId: string | null;
+  readonly sender: string;
+  readonly number: string;
+  /** When the provider was last called, milliseconds since 1970. */
+  readonly calledAt: number;
   readonly resendUnknown: boolean;
 }
 
@@ -79,6 +85,6 @@ export async function takeUnknown(
   const { results } = await db
     .prepare(SWEEP_SQL.takeUnknown)
     .bind(now, askAgainMs, claimId, limit)
-    .all<Omit<UnknownMessage, 'resendUnknown'> & { resend_unknown: number | null }>();
-  return results.map(({ resend_unknown, ...row }) => ({ ...row, resendUnknown: resend_unknown === 1 }));
+    .all<Omit<UnknownMessage, 'resendUnknown'> & { on_unknown: string | null }>();
+  return results.map(({ on_unknown, ...row }) => ({ ...row, resendUnknown: on_unknown === 'resend' }));
 }

@@ -13,7 +13,14 @@ export interface ReceiptNote {
   readonly provider_message_id: string;
   readonly reference: string | null;
   readonly state: 'sent' | 'delivered' | 'undelivered' | 'failed';
+  /** The provider's own code. */
   readonly code: string | null;
+  /** Our canonical error (`SendErrorCode`) where the receipt reports one. */
+  readonly error: string | null;
+  /** How many parts the message has, where the provider sends a receipt for each; null: this receipt is for the whole. */
+  readonly parts: number | null;
+  /** Which part this receipt is for; tells a doubled receipt from the next part's. */
+  readonly part: string | null;
 }
 
 export interface Runtime {
@@ -23,6 +30,9 @@ export interface Runtime {
   readonly outbox: Queue<Pointer>;
   readonly receipts: Queue<ReceiptNote>;
   readonly config: Config;
+  /** A variable or secret of the environment by its name; `undefined` where it is not set or empty. */
+  readonly variable: (name: string) => string | undefined;
+  readonly fetch: typeof fetch;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Keeps the Worker alive until the promise settles. */
@@ -43,8 +53,15 @@ export function createRuntime(
     outbox: env.OUTBOX as Queue<Pointer>,
     receipts: env.RECEIPTS as Queue<ReceiptNote>,
     config: readConfig(env),
+    variable: (name) => variableOf(env, name),
+    fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     background,
     frontDoor,
   };
+}
+
+function variableOf(env: Bindings, name: string): string | undefined {
+  const value = (env as unknown as Readonly<Record<string, unknown>>)[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }

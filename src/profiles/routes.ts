@@ -20,7 +20,7 @@ profileRoutes.get('/:id', requires('read'), async (c) => {
 
 /** Sets the whole profile: what is left out is missing from then on. */
 profileRoutes.put('/:id', requires('admin'), async (c) => {
-  const { runtime, source } = c.var;
+  const { runtime, caller } = c.var;
   const id = c.req.param('id');
   const body = await readJson(c.req.raw);
   if (!isJsonObject(body)) {
@@ -38,7 +38,7 @@ profileRoutes.put('/:id', requires('admin'), async (c) => {
   if ('attributes' in body && (typeof body.attributes !== 'object' || Array.isArray(body.attributes))) {
     throw invalid([{ path: 'attributes', message: 'must be a JSON object' }]);
   }
-  const defaults = { updatedAt: runtime.now(), defaultCountry: source.defaultCountry };
+  const defaults = { updatedAt: runtime.now(), defaultCountry: caller.defaultCountry };
   const parsed = readRecord({ ...body, customer_id: id }, defaults);
   if (!parsed.ok) throw invalid(parsed.errors);
   const { MOBILE_NUMBER = null, SMS_CONSENT = null, SMS_VALID = null, attributes = {} } = parsed.profile;

@@ -66,7 +66,10 @@ function scripted(outcome: (message: OutboundMessage) => Promise<SendOutcome>) {
   let open = 0;
   let most = 0;
   const provider: Provider = {
-    name: 'scripted',
+    name: 'webhook',
+    channels: ['sms', 'mms'],
+    readStatus: async () => ({ ok: true, items: [] }),
+    readInbound: async () => ({ ok: true, items: [] }),
     async send(message) {
       calls.push(message.id);
       most = Math.max(most, ++open);
@@ -148,7 +151,7 @@ describe('the sandbox carrier’s test numbers', () => {
     expect(await storedMessage(id)).toMatchObject({
       state: 'failed',
       reason: 'provider_rejected',
-      detail: 'sandbox 21211: invalid number',
+      detail: 'number_invalid (sandbox 21211): invalid number',
       due_at: null,
     });
   });
@@ -229,7 +232,7 @@ describe('the sandbox carrier’s test numbers', () => {
 
   it('+15005550009 is sent again only where the campaign prefers a duplicate to a loss', async () => {
     const runtime = shortTimes(testRuntime());
-    const id = await accepted(runtime, '+15005550009', { resend_unknown: true });
+    const id = await accepted(runtime, '+15005550009', { on_unknown: 'resend' });
     await run(runtime, [id]);
     for (let ask = 1; ask <= MAX_ASKS; ask++) {
       runtime.advance(2_000_000);

@@ -217,7 +217,7 @@ describe('keys', () => {
   ): Promise<string> {
     const secret = unique('ot_key');
     await env.DB.prepare(
-      'INSERT INTO sources (id, name, key_hash, scopes, default_country, created_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)',
+      'INSERT INTO api_keys (id, name, key_hash, scopes, default_country, created_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)',
     )
       .bind(
         unique('src'),
@@ -248,11 +248,11 @@ describe('keys', () => {
     const authorization = await key(['ingest', 'read']);
     expect((await call('POST', '/v1/events', event(), { authorization })).status).toBe(202);
     const hash = await sha256Hex(authorization.slice('Bearer '.length));
-    expect(await env.CACHE.get(`source:${hash}`)).toBeNull();
+    expect(await env.CACHE.get(`key:${hash}`)).toBeNull();
 
     const cached = unique('ot_cached');
     const entry = { id: 'cached', scopes: ['ingest'], default_country: null };
-    await env.CACHE.put(`source:${await sha256Hex(cached)}`, JSON.stringify(entry));
+    await env.CACHE.put(`key:${await sha256Hex(cached)}`, JSON.stringify(entry));
     expect((await call('POST', '/v1/events', event(), { authorization: `Bearer ${cached}` })).status).toBe(
       202,
     );

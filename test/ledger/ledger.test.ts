@@ -87,6 +87,9 @@ const note = (
   reference,
   state,
   code: null,
+  error: null,
+  parts: null,
+  part: null,
 });
 
 describe('accept', () => {
@@ -136,6 +139,7 @@ describe('claim', () => {
       number: message.number,
       body: 'Hi',
       mediaUrls: [],
+      expiresAt: message.expires_at,
       attempt: 1,
     });
     expect(await storedMessage(message.id)).toMatchObject({

@@ -1,48 +1,24 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_SQL } from '../../src/access/source.ts';
 import { CAMPAIGN_SQL } from '../../src/campaigns/store.ts';
-import { SUPPRESSION_SQL } from '../../src/consent/suppressions.ts';
-import { SANDBOX_SQL } from '../../src/delivery/sandbox/carrier.ts';
-import { INBOX_SQL } from '../../src/delivery/sandbox/inbox.ts';
 import { SANDBOX_RECEIPT_SQL } from '../../src/delivery/sandbox/receipts.ts';
 import { CONTEXT_SQL } from '../../src/ingress/context.ts';
-import { ACCEPT_LOSERS_SQL, ACCEPT_SQL } from '../../src/ledger/accept.ts';
-import { CLAIM_SQL } from '../../src/ledger/claim.ts';
-import { DEAD_LETTER_SQL } from '../../src/ledger/deadletter.ts';
 import { RECEIPTS_SQL } from '../../src/ledger/receipts.ts';
-import { SETTLE_SQL } from '../../src/ledger/settle.ts';
-import { STORED_SQL } from '../../src/ledger/stored.ts';
 import { SWEEP_SQL } from '../../src/ledger/sweep.ts';
-import { listSql, MESSAGE_SQL } from '../../src/messages/log.ts';
-import { POLICY_SQL } from '../../src/policies/store.ts';
+import { listSql } from '../../src/messages/log.ts';
 import { WHAT_IF_SQL } from '../../src/policies/what-if.ts';
-import { PROFILE_SQL } from '../../src/profiles/store.ts';
 import { RUN_SQL } from '../../src/profiles/sync-runs.ts';
 
 /** Every group of statements in src, by its name there. */
-const GROUPS: Readonly<Record<string, string | Readonly<Record<string, string>>>> = {
-  ACCEPT_LOSERS_SQL,
-  ACCEPT_SQL,
-  CAMPAIGN_SQL,
-  CLAIM_SQL,
-  CONTEXT_SQL,
-  DEAD_LETTER_SQL,
-  INBOX_SQL,
-  MESSAGE_SQL,
-  POLICY_SQL,
-  PROFILE_SQL,
-  RECEIPTS_SQL,
-  RUN_SQL,
-  SANDBOX_RECEIPT_SQL,
-  SANDBOX_SQL,
-  SETTLE_SQL,
-  SOURCE_SQL,
-  STORED_SQL,
-  SUPPRESSION_SQL,
-  SWEEP_SQL,
-  WHAT_IF_SQL,
-};
+type Group = string | Readonly<Record<string, string>>;
+const modules = import.meta.glob<Readonly<Record<string, unknown>>>('../../src/**/*.ts', { eager: true });
+const GROUPS: Readonly<Record<string, Group>> = Object.fromEntries(
+  Object.values(modules).flatMap((module) =>
+    Object.entries(module)
+      .filter(([name]) => /^[A-Z_]+_SQL$/.test(name))
+      .map(([name, group]) => [name, group as Group]),
+  ),
+);
 
 /** All of them are looked at, and the log's statement with the filters that people use all day. */
 const STATEMENTS: Readonly<Record<string, string>> = {

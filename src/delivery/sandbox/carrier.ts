@@ -2,8 +2,10 @@
  * The sandbox carrier: the default provider, which behaves like a real one and texts nobody. It keeps its inbox in D1
  * and sends its receipts, signed, through the real callback route.
  */
+
 import { newId } from '../../platform/ids.ts';
 import type { Runtime } from '../../platform/runtime.ts';
+import type { SendError, SendErrorCode } from '../errors.ts';
 import type { LookupOutcome, OutboundMessage, Provider, SendOutcome } from '../provider.ts';
 import { behaviourOf } from './numbers.ts';
 import { postReceipts } from './receipts.ts';
@@ -32,7 +34,10 @@ export function sandboxProvider(runtime: Runtime): Provider {
   return {
     name: 'sandbox',
     send: (message, signal) => send(runtime, message, signal),
-    lookup: (messageId) => lookup(runtime.db, messageId),
+    channels: ['sms', 'mms'],
+    lookup: ({ id }) => lookup(runtime.db, id),
+    readStatus: notThisWay,
+    readInbound: notThisWay,
   };
 }
 
@@ -42,14 +47,14 @@ async function send(runtime: Runtime, message: OutboundMessage, signal: AbortSig
     case 'accept':
       return { kind: 'accepted', providerMessageId: await take(runtime, message) };
     case 'reject':
-      return { kind: 'rejected', detail: 'sandbox 21211: invalid number' };
+      return { kind: 'rejected', error: refusal('number_invalid', '21211', 'invalid number') };
     case 'busy':
-      return { kind: 'not_sent', detail: 'sandbox 429: too many requests' };
+      return { kind: 'retry_later', afterMs: null, error: refusal('throttled', '429', 'too many requests') };
     case 'busy_twice': {
       const calls = await countCall(runtime.db, message.id);
       return calls > 2
         ? { kind: 'accepted', providerMessageId: await take(runtime, message) }
-        : { kind: 'not_sent', detail: 'sandbox 429: too many requests' };
+        : { kind: 'retry_later', afterMs: null, error: refusal('throttled', '429', 'too many requests') };
     }
     case 'hang_taken':
       await take(runtime, message);
@@ -124,4 +129,13 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new Error('the caller hung up')));
   });
+}
+
+function refusal(code: SendErrorCode, providerCode: string, detail: string): SendError {
+  return { code, providerCode, detail };
+}
+
+/** The sandbox's callbacks have their own reader, in src/callbacks/sandbox.ts. */
+async function notThisWay(): Promise<{ ok: false; reason: 'not_configured' }> {
+  return { ok: false, reason: 'not_configured' };
 }

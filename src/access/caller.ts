@@ -1,5 +1,5 @@
 /**
- * Sources: who calls, known by the SHA-256 of a bearer key. Keys are random (256 bits), so a plain hash suffices.
+ * Callers: who calls, known by the SHA-256 of a bearer key. Keys are random (256 bits), so a plain hash suffices.
  *
  * D1 is the truth; KV repeats it, so that an event costs no D1 round trip for its key. `npm run key` alone writes and
  * deletes KV entries, along with the row: no request can put back what was revoked, and a revoked key works for no longer
@@ -15,54 +15,54 @@ import type { Runtime } from '../platform/runtime.ts';
 export const SCOPES = ['ingest', 'read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-export interface Source {
+export interface Caller {
   readonly id: string;
   readonly scopes: readonly Scope[];
   readonly defaultCountry: CountryCode | undefined;
 }
 
-export const SOURCE_SQL = `SELECT id, scopes, default_country FROM sources WHERE key_hash = ?1 AND revoked_at IS NULL`;
+export const KEY_SQL = `SELECT id, scopes, default_country FROM api_keys WHERE key_hash = ?1 AND revoked_at IS NULL`;
 
 /** How long an edge may serve a KV entry without asking again. */
 const EDGE_SECONDS = 60;
-const DEMO_SOURCE: Source = { id: 'demo', scopes: SCOPES, defaultCountry: undefined };
+const DEMO_CALLER: Caller = { id: 'demo', scopes: SCOPES, defaultCountry: undefined };
 const DEMO_KEY = 'ot_demo';
 
-const cachedSource = z.object({
+const cachedCaller = z.object({
   id: z.string(),
   scopes: z.array(z.enum(SCOPES)),
   default_country: z.string().nullable(),
 });
 
-/** The source behind a request. @throws Problem 401 without a known key, 403 where the key lacks the scope. */
+/** The caller behind a request. @throws Problem 401 without a known key, 403 where the key lacks the scope. */
 export async function authenticate(
   runtime: Runtime,
   authorization: string | undefined,
   scope: Scope,
-): Promise<Source> {
+): Promise<Caller> {
   const key = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(authorization ?? '')?.[1];
   if (key === undefined) throw unauthenticated('Send the header "authorization: Bearer <key>".');
-  const source = runtime.config.demo && key === DEMO_KEY ? DEMO_SOURCE : await findSource(runtime, key);
-  if (!source) throw unauthenticated('This key is not known, or it was revoked.');
-  if (!source.scopes.includes(scope)) throw new Problem(403, `This key lacks the scope "${scope}".`);
-  return source;
+  const caller = runtime.config.demo && key === DEMO_KEY ? DEMO_CALLER : await findCaller(runtime, key);
+  if (!caller) throw unauthenticated('This key is not known, or it was revoked.');
+  if (!caller.scopes.includes(scope)) throw new Problem(403, `This key lacks the scope "${scope}".`);
+  return caller;
 }
 
-async function findSource(runtime: Runtime, key: string): Promise<Source | null> {
+async function findCaller(runtime: Runtime, key: string): Promise<Caller | null> {
   const hash = await sha256Hex(key);
-  const cached = await runtime.cache.get(`source:${hash}`, { type: 'json', cacheTtl: EDGE_SECONDS });
-  const known = cachedSource.safeParse(cached);
-  if (known.success) return toSource(known.data);
+  const cached = await runtime.cache.get(`key:${hash}`, { type: 'json', cacheTtl: EDGE_SECONDS });
+  const known = cachedCaller.safeParse(cached);
+  if (known.success) return toCaller(known.data);
 
   const row = await runtime.db
-    .prepare(SOURCE_SQL)
+    .prepare(KEY_SQL)
     .bind(hash)
     .first<{ id: string; scopes: string; default_country: string | null }>();
   if (!row) return null;
-  return toSource(cachedSource.parse({ ...row, scopes: JSON.parse(row.scopes) as unknown }));
+  return toCaller(cachedCaller.parse({ ...row, scopes: JSON.parse(row.scopes) as unknown }));
 }
 
-function toSource(row: z.output<typeof cachedSource>): Source {
+function toCaller(row: z.output<typeof cachedCaller>): Caller {
   return {
     id: row.id,
     scopes: row.scopes,
