@@ -22,8 +22,11 @@ import { byStatus, type HttpAnswer, request, unknown } from './http.ts';
 const sent = z.object({
   id: z.string().min(1).max(200),
   status: z.string().nullish(),
-  segments: z.object({ count: z.number().int().positive() }).nullish(),
-  last_error: z.object({ code: z.string().max(100) }).nullish(),
+  segments: z.object({ count: z.number().int().positive() }).nullish().catch(null),
+  last_error: z
+    .object({ code: z.string().max(100) })
+    .nullish()
+    .catch(null),
 });
 
 const errorBody = z.object({

@@ -25,7 +25,7 @@ const sendAnswer = z.object({
     z.object({
       messageId: z.string().min(1).max(200),
       status: messageStatus,
-      details: z.object({ messageCount: z.number().int().positive().optional() }).nullish(),
+      details: z.object({ messageCount: z.number().int().positive().optional() }).nullish().catch(null),
     }),
   ]),
 });

@@ -17,7 +17,8 @@ import { webhookInbound, webhookStatus } from './webhook-callbacks.ts';
 
 const taken = z.object({
   id: z.string().min(1).max(200),
-  parts: z.number().int().positive().max(255).optional(),
+  // What is wrong with an extra does not make a taken text unknown.
+  parts: z.number().int().positive().max(255).optional().catch(undefined),
 });
 
 const refusal = z.object({

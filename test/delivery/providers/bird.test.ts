@@ -98,6 +98,14 @@ describe('sending through Bird', () => {
     expect(await sendTo(bird, VARIABLES, answer(status, body.error))).toEqual(outcome);
   });
 
+  it('takes an id for an id, whatever stands beside it', async () => {
+    const odd = { id: 'sms_1', status: 'accepted', segments: { count: 0 }, last_error: 'none' };
+    expect(await sendTo(bird, VARIABLES, answer(202, odd))).toEqual({
+      kind: 'accepted',
+      providerMessageId: 'sms_1',
+    });
+  });
+
   it('takes a failed message for a rejection, though it came with 202', async () => {
     const failed = { ...ACCEPTED, status: 'rejected', last_error: { code: 'recipient_opted_out' } };
     expect(await sendTo(bird, VARIABLES, answer(202, failed))).toEqual({

@@ -131,6 +131,14 @@ describe('sending through Infobip', () => {
     expect(outcome).toEqual({ kind: 'accepted', providerMessageId: 'msg_01' });
   });
 
+  it('takes a message id for one, whatever stands beside it', async () => {
+    const odd = { messages: [{ ...ACCEPTED.messages[0], details: { messageCount: 0 } }] };
+    expect(await sendTo(infobip, VARIABLES, answer(200, odd))).toEqual({
+      kind: 'accepted',
+      providerMessageId: 'msg_01',
+    });
+  });
+
   it('reads both error bodies, and a code by its id where it has no name', async () => {
     const v3 = answer(400, { errorCode: 'E400', description: 'x', action: 'y' });
     expect(await sendTo(infobip, VARIABLES, v3)).toMatchObject({ error: { providerCode: 'E400' } });

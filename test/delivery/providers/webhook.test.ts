@@ -94,6 +94,16 @@ describe('sending through a gateway of one’s own', () => {
     });
   });
 
+  it.each([0, 1.5, 'two', null])(
+    'takes an id for an id, whatever stands beside it: parts %j',
+    async (parts) => {
+      expect(await sendTo(webhook, VARIABLES, answer(202, { id: 'gw-1', parts }))).toEqual({
+        kind: 'accepted',
+        providerMessageId: 'gw-1',
+      });
+    },
+  );
+
   it.each([408, 409])('cannot know what HTTP %i left behind', async (status) => {
     expect(await sendTo(webhook, VARIABLES, answer(status, ''))).toMatchObject({ kind: 'unknown' });
   });
