@@ -164,6 +164,11 @@ function api(world: ProviderWorld): string {
   return `${baseUrl(world.variable('BIRD_BASE_URL') ?? `https://${region}.platform.bird.com`)}/v1/sms/messages`;
 }
 
+/** Bird answers 403 to requests without a user agent, and a Worker has none of its own. */
 function authorized(world: ProviderWorld): Record<string, string> {
-  return { authorization: `Bearer ${world.variable('BIRD_ACCESS_KEY') ?? ''}`, accept: 'application/json' };
+  return {
+    authorization: `Bearer ${world.variable('BIRD_ACCESS_KEY') ?? ''}`,
+    accept: 'application/json',
+    'user-agent': 'optitext',
+  };
 }

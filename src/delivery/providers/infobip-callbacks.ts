@@ -1,7 +1,15 @@
 /** Infobip's reports and inbound texts: proven by Basic credentials, by an HMAC, or by the token in a report's address. */
 import { z } from 'zod';
 import type { ReceiptNote } from '../../platform/runtime.ts';
-import { equalTexts, hmac, matchesAny, secretsOf, toBase64, toHex } from '../../platform/signature.ts';
+import {
+  equalTexts,
+  type HmacHash,
+  hmac,
+  matchesAny,
+  secretsOf,
+  toBase64,
+  toHex,
+} from '../../platform/signature.ts';
 import type { SendErrorCode } from '../errors.ts';
 import type { Callback, CallbackRefusal, CallbackRequest, InboundText, ProviderWorld } from '../provider.ts';
 import { bodyJson, cleanText, itemsOf, providerId, refused, timeOf } from './callback-items.ts';
@@ -132,13 +140,13 @@ function isBasic(secret: string, authorization: string): boolean {
   return password.length > 0 && equalTexts(basicAuth(user ?? '', password.join(':')), authorization);
 }
 
-const HASHES = { sha256: 'SHA-256', sha512: 'SHA-512' } as const;
+const HASHES: Readonly<Record<string, HmacHash>> = { sha1: 'SHA-1', sha256: 'SHA-256', sha512: 'SHA-512' };
 
-/** The digest of the raw body in hexadecimal or base64, with or without the hash's name before it. */
+/** The digest of the raw body in hexadecimal or base64. The hash's name stands before it; without one it is SHA-256. */
 async function isSigned(secret: string, header: string, body: Uint8Array): Promise<boolean> {
   if (secret.includes(':')) return false;
-  const [, named, value = ''] = /^(?:(sha256|sha512)=)?(.*)$/i.exec(header) ?? [];
-  const hash = named?.toLowerCase() === 'sha512' ? HASHES.sha512 : HASHES.sha256;
+  const [, named, value = ''] = /^(?:(sha1|sha256|sha512)=)?(.*)$/i.exec(header) ?? [];
+  const hash = HASHES[(named ?? 'sha256').toLowerCase()] ?? 'SHA-256';
   const digest = await hmac(hash, secret, body);
   const hexMatches = equalTexts(toHex(digest), value.toLowerCase());
   return equalTexts(toBase64(digest), value) || hexMatches;

@@ -38,6 +38,7 @@ describe('sending through Bird', () => {
     expect(request).toMatchObject({ method: 'POST', url: 'https://eu1.platform.bird.com/v1/sms/messages' });
     expect(request?.headers.get('authorization')).toBe('Bearer bk_eu1_token');
     expect(request?.headers.get('idempotency-key')).toBe('msg_01');
+    expect(request?.headers.get('user-agent')).toBe('optitext');
     expect(request?.headers.get('content-type')).toBe('application/json');
     expect(request?.json).toEqual({
       from: '+18005550100',

@@ -197,6 +197,7 @@ const REPORT = {
   messageCount: 1,
   callbackData: 'callbackData',
 };
+const SHA1_OF_X = 'c45df741a529dd6be8bc400b86c602bc6c23cadd';
 const reportBody = (...results: unknown[]): string => JSON.stringify({ results });
 const provider = (variables: Readonly<Record<string, string>> = VARIABLES) =>
   infobip.connect(scriptedWorld(variables));
@@ -302,12 +303,14 @@ describe('Infobip’s reports', () => {
   it('are proven by an HMAC of the raw body, in each form', async () => {
     const body = reportBody(REPORT);
     const sha256 = await hmac('SHA-256', 'hmac-secret-2', body);
+    const sha1 = await hmac('SHA-1', 'hmac-secret-2', body);
     const sha512 = await hmac('SHA-512', 'hmac-secret-2', body);
     for (const header of [
       toHex(sha256),
       toHex(sha256).toUpperCase(),
       `sha256=${toHex(sha256)}`,
       `sha512=${toHex(sha512)}`,
+      `SHA1=${toHex(sha1).toUpperCase()}`,
       toBase64(sha256),
     ]) {
       const headers = { 'x-hub-signature': header };
@@ -333,6 +336,7 @@ describe('Infobip’s reports', () => {
       reportBody(REPORT),
       'signature_mismatch',
     ],
+    ['a SHA-1 that does not say so', { 'x-hub-signature': SHA1_OF_X }, 'x', 'signature_mismatch'],
     ['an empty signature', { 'x-hub-signature': 'sha256=' }, reportBody(REPORT), 'signature_mismatch'],
     ['no JSON', BASIC, 'x', 'malformed'],
     ['no UTF-8', BASIC, new Uint8Array([0x7b, 0xff, 0x7d]), 'malformed'],
