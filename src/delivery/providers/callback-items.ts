@@ -47,9 +47,13 @@ export function timeOf(text: string | null | undefined, fallback: number): numbe
   return Number.isNaN(at) ? fallback : at;
 }
 
+/** Unit: characters. */
+const MAX_DETAIL = 200;
+
 /** A provider's free words without what may be a phone number, and short. */
 export function withoutNumbers(text: string): string {
-  return text.replace(/\+?\d(?:[\s().-]*\d){5,}/g, '•••').slice(0, 200);
+  const start = text.slice(0, 2 * MAX_DETAIL);
+  return start.replace(/\+?\d(?:[\s().-]*\d){5,}/g, '•••').slice(0, MAX_DETAIL);
 }
 
 /** A value of a table that is data; `undefined` for keys it does not have, such as `constructor`. */

@@ -57,6 +57,7 @@ export const infobip: ProviderDefinition = {
     lookup: (query, signal) => lookup(world, query, signal),
     readStatus: (callback) => infobipStatus(world, callback),
     readInbound: (callback) => infobipInbound(world, callback),
+    acknowledge: () => new Response(null, { status: 200 }), // the one status that its reference names
   }),
 };
 

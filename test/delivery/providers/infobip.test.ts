@@ -346,6 +346,10 @@ describe('Infobip’s reports', () => {
     expect(await provider().readStatus(callback(STATUS_URL, body, headers))).toEqual({ ok: false, reason });
   });
 
+  it('are acknowledged with 200, the one status that Infobip names', () => {
+    expect(provider().acknowledge?.().status).toBe(200);
+  });
+
   it('are refused where no secret is set', async () => {
     const bare = provider({ INFOBIP_BASE_URL: 'x', INFOBIP_API_KEY: 'y' });
     const refusal = { ok: false, reason: 'not_configured' };

@@ -94,6 +94,18 @@ describe('sending through a gateway of one’s own', () => {
     });
   });
 
+  it('keeps a long detail short, and reads no more of it than it must', async () => {
+    const detail = `4155550123${' 1'.repeat(90_000)}`;
+    const outcome = await sendTo(webhook, VARIABLES, answer(422, { error: { code: 'rejected', detail } }));
+    expect(outcome).toMatchObject({ kind: 'rejected', error: { detail: '•••' } });
+    const words = await sendTo(
+      webhook,
+      VARIABLES,
+      answer(422, { error: { code: 'x', detail: 'no '.repeat(200) } }),
+    );
+    expect(words.kind === 'rejected' && words.error.detail?.length).toBe(200);
+  });
+
   it.each([0, 1.5, 'two', null])(
     'takes an id for an id, whatever stands beside it: parts %j',
     async (parts) => {
