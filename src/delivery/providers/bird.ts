@@ -16,8 +16,9 @@ import type {
 } from '../provider.ts';
 import { birdInbound, birdStatus, METADATA_KEY } from './bird-callbacks.ts';
 import { API_ERRORS, FAILURES } from './bird-codes.ts';
-import { baseUrl, entryOf } from './callback-items.ts';
+import { entryOf } from './callback-items.ts';
 import { byStatus, type HttpAnswer, request, unknown } from './http.ts';
+import { baseUrl, unsendable } from './settings.ts';
 
 const sent = z.object({
   id: z.string().min(1).max(200),
@@ -73,6 +74,8 @@ async function send(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   if (message.channel === 'mms') return { kind: 'rejected', error: NO_MMS };
+  const hindrance = unsendable(world, bird.required, api(world));
+  if (hindrance) return hindrance;
   const body = {
     from: message.sender,
     to: message.number,

@@ -60,14 +60,3 @@ export function withoutNumbers(text: string): string {
 export function entryOf<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(table, key) ? table[key] : undefined;
 }
-
-/** The base URL of an API without the slash at its end. */
-export function baseUrl(value: string): string {
-  const withScheme = /^https?:\/\//i.test(value) ? value : `https://${value}`;
-  return withScheme.replace(/\/+$/, '');
-}
-
-/** Where a provider posts its callbacks; `null` without PUBLIC_URL, and then the account's own settings count. */
-export function callbackUrl(publicUrl: string | undefined, path: string): string | null {
-  return publicUrl === undefined ? null : `${baseUrl(publicUrl)}/callbacks/${path}`;
-}

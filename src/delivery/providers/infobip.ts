@@ -13,10 +13,11 @@ import type {
   ProviderWorld,
   SendOutcome,
 } from '../provider.ts';
-import { baseUrl, callbackUrl, entryOf } from './callback-items.ts';
+import { entryOf } from './callback-items.ts';
 import { byStatus, type HttpAnswer, request, unknown } from './http.ts';
 import { infobipInbound, infobipStatus, reportToken } from './infobip-callbacks.ts';
 import { DUPLICATE_MESSAGE_ID, gsmError, type NamedCode, namedCode, statusError } from './infobip-codes.ts';
+import { baseUrl, callbackUrl, unsendable } from './settings.ts';
 
 const messageStatus = namedCode.extend({ groupId: z.number().int().min(0).max(5) });
 
@@ -84,8 +85,10 @@ async function send(
     ],
     ...(sms && { options: { includeSmsCountInResponse: true } }),
   };
-  const path = sms ? '/sms/3/messages' : '/mms/2/messages';
-  const result = await request(world, api(world, path), { ...authorized(world), ...json(body) }, signal);
+  const url = api(world, sms ? '/sms/3/messages' : '/mms/2/messages');
+  const hindrance = unsendable(world, infobip.required, url);
+  if (hindrance) return hindrance;
+  const result = await request(world, url, { ...authorized(world), ...json(body) }, signal);
   return 'outcome' in result ? result.outcome : classify(result.answer, world.now());
 }
 

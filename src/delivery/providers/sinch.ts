@@ -13,8 +13,9 @@ import type {
   ProviderWorld,
   SendOutcome,
 } from '../provider.ts';
-import { baseUrl, callbackUrl, entryOf } from './callback-items.ts';
+import { entryOf } from './callback-items.ts';
 import { byStatus, type HttpAnswer, request, unknown } from './http.ts';
+import { baseUrl, callbackUrl, unsendable } from './settings.ts';
 import { sinchInbound, sinchStatus } from './sinch-callbacks.ts';
 import { API_ERRORS } from './sinch-codes.ts';
 
@@ -48,6 +49,8 @@ async function send(
 ): Promise<SendOutcome> {
   const [mediaUrl, ...more] = message.mediaUrls;
   if (more.length > 0) return { kind: 'rejected', error: ONE_MEDIUM };
+  const hindrance = unsendable(world, sinch.required, api(world));
+  if (hindrance) return hindrance;
   const report = callbackUrl(world.variable('PUBLIC_URL'), 'sinch/status');
   const validity = Math.max(1, Math.min(message.validitySeconds, MAX_VALIDITY));
   const body = {

@@ -11,8 +11,9 @@ import type {
   ProviderWorld,
   SendOutcome,
 } from '../provider.ts';
-import { callbackUrl, withoutNumbers } from './callback-items.ts';
+import { withoutNumbers } from './callback-items.ts';
 import { byStatus, type HttpAnswer, request, retryAfterMs, unknown } from './http.ts';
+import { callbackUrl, unsendable } from './settings.ts';
 import { webhookInbound, webhookStatus } from './webhook-callbacks.ts';
 
 const taken = z.object({
@@ -51,6 +52,9 @@ async function send(
   message: OutboundMessage,
   signal: AbortSignal,
 ): Promise<SendOutcome> {
+  const url = world.variable('WEBHOOK_URL') ?? '';
+  const hindrance = unsendable(world, webhook.required, url);
+  if (hindrance) return hindrance;
   const body = JSON.stringify({
     id: message.id,
     channel: message.channel,
@@ -68,7 +72,6 @@ async function send(
     'idempotency-key': message.id,
     'x-hub-signature-256': await hubSignature(world, body),
   };
-  const url = world.variable('WEBHOOK_URL') ?? '';
   const result = await request(world, url, { method: 'POST', headers, body }, signal);
   return 'outcome' in result ? result.outcome : classify(result.answer, world.now());
 }
@@ -110,7 +113,8 @@ function isErrorCode(code: string): code is SendErrorCode {
  * web server answers 404 to an address that it does not know.
  */
 async function lookup(world: ProviderWorld, query: LookupQuery, signal: AbortSignal): Promise<LookupOutcome> {
-  const url = new URL(world.variable('WEBHOOK_URL') ?? '');
+  const url = URL.parse(world.variable('WEBHOOK_URL') ?? '');
+  if (url === null) return { kind: 'cannot_tell' };
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/${encodeURIComponent(query.id)}`;
   const headers = {
     accept: 'application/json',
@@ -130,5 +134,5 @@ async function lookup(world: ProviderWorld, query: LookupQuery, signal: AbortSig
 /** Signs with the first of the secrets; callbacks may be signed with any. */
 async function hubSignature(world: ProviderWorld, data: string): Promise<string> {
   const [secret = ''] = secretsOf(world.variable('WEBHOOK_SECRET'));
-  return secret === '' ? '' : `sha256=${toHex(await hmac('SHA-256', secret, data))}`;
+  return `sha256=${toHex(await hmac('SHA-256', secret, data))}`;
 }
