@@ -1,15 +1,12 @@
 /** The sandbox carrier's callbacks: Standard Webhooks signatures, then receipts and inbound texts. */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
-import { keywordOf } from '../consent/keywords.ts';
-import { optIn, optOut } from '../consent/suppressions.ts';
-import { readPhone } from '../domain/phone.ts';
 import { RECEIPT_STATES } from '../domain/states.ts';
-import { derivedId } from '../platform/ids.ts';
 import { decodeUtf8, MAX_BODY_BYTES, parseJson, readBytes } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReceiptNote, Runtime } from '../platform/runtime.ts';
 import { parse } from '../platform/validate.ts';
+import { receiveText } from './inbound.ts';
 
 const statusBody = z.object({
   receipts: z
@@ -53,36 +50,14 @@ export async function sandboxInbound(
   const { from, text } = parse(inboundBody, await verifiedBody(runtime, request));
   return await receiveText(runtime, {
     from,
+    to: null,
     text,
     // Both are signed: when the carrier sent it, in seconds, and which delivery this is.
     at: Number(request.headers.get('webhook-timestamp')) * 1000,
     deliveryId: `sandbox:${request.headers.get('webhook-id')}`,
+    providerKeyword: null,
+    providerReplies: false,
   });
-}
-
-/** An inbound text, whichever carrier brought it. */
-export interface InboundText {
-  readonly from: string;
-  readonly text: string;
-  /** When it was sent, milliseconds since 1970. */
-  readonly at: number;
-  /** The same for every delivery of this text. */
-  readonly deliveryId: string;
-}
-
-export async function receiveText(
-  runtime: Runtime,
-  inbound: InboundText,
-): Promise<'opt_out' | 'opt_in' | null> {
-  const keyword = keywordOf(inbound.text);
-  if (keyword === null) return null;
-  // Some carriers leave the plus out. A number that we would not text may still say STOP; it is kept as it was written.
-  const withPlus = inbound.from.startsWith('+') ? inbound.from : `+${inbound.from}`;
-  const number = readPhone(withPlus).e164 ?? inbound.from;
-  const recordId = await derivedId('con', inbound.deliveryId);
-  const change = keyword === 'opt_out' ? optOut : optIn;
-  await change(runtime.db, { number, origin: 'sms', note: null, at: inbound.at, recordId });
-  return keyword;
 }
 
 async function verifiedBody(runtime: Runtime, request: Request): Promise<unknown> {

@@ -97,6 +97,8 @@ export interface Provider {
   lookup?(query: LookupQuery, signal: AbortSignal): Promise<LookupOutcome>;
   readStatus(request: CallbackRequest): Promise<Callback<ReceiptNote>>;
   readInbound(request: CallbackRequest): Promise<Callback<InboundText>>;
+  /** It posts receipts and texts to one address, so each route reads both. */
+  readonly mixesCallbacks?: true;
   /** The 2xx that this provider expects to a callback; by default an empty 204. */
   acknowledge?(): Response;
 }

@@ -33,13 +33,13 @@ export async function readOptionalJson(request: Request): Promise<unknown> {
 }
 
 /** Reads a body up to a limit without ever holding more than that. */
-export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = new Problem(
     413,
     `The body is larger than ${maxBytes} bytes. Send fewer or smaller events.`,
   );
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge;
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength;

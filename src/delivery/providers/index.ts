@@ -1,15 +1,36 @@
-/** The providers that can be configured. A new one is a file in this folder and a line here. */
+/** The providers that can be configured. A new one is a file in this folder, a name in names.ts and a line here. */
 import type { Runtime } from '../../platform/runtime.ts';
-import type { Provider } from '../provider.ts';
+import type { Provider, ProviderDefinition } from '../provider.ts';
 import { sandboxProvider } from '../sandbox/carrier.ts';
+import { bird } from './bird.ts';
+import { infobip } from './infobip.ts';
+import type { ProviderName } from './names.ts';
+import { sinch } from './sinch.ts';
+import { twilio } from './twilio.ts';
+import { webhook } from './webhook.ts';
 
-const PROVIDERS: Readonly<Record<string, (runtime: Runtime) => Provider>> = {
-  sandbox: sandboxProvider,
-};
+const DEFINITIONS = { bird, infobip, sinch, twilio, webhook } satisfies Partial<
+  Record<ProviderName, ProviderDefinition>
+>;
 
-/** @throws where the setting PROVIDER names none; nothing is sent through a guess. */
+/** The adapter of this name; `undefined` for the sandbox, which lives in the Worker itself, and for what nobody knows. */
+export function definitionOf(name: string): ProviderDefinition | undefined {
+  return Object.hasOwn(DEFINITIONS, name) ? DEFINITIONS[name as keyof typeof DEFINITIONS] : undefined;
+}
+
+/** @throws where the name is none of a provider; nothing is sent through a guess. */
 export function providerFor(runtime: Runtime, name: string = runtime.config.provider): Provider {
-  const create = Object.hasOwn(PROVIDERS, name) ? PROVIDERS[name] : undefined;
-  if (!create) throw new Error(`unknown provider "${name}"; known: ${Object.keys(PROVIDERS).join(', ')}`);
-  return create(runtime);
+  if (name === 'sandbox') return sandboxProvider(runtime);
+  const definition = definitionOf(name);
+  if (!definition)
+    throw new Error(`unknown provider "${name}"; known: sandbox, ${Object.keys(DEFINITIONS).join(', ')}`);
+  return definition.connect(runtime);
+}
+
+/** Variables and secrets of a provider that are not set: names only. Empty for the sandbox, which needs none. */
+export function missingSettings(runtime: Pick<Runtime, 'variable'>, name: string): string[] {
+  const definition = definitionOf(name);
+  if (!definition) return [];
+  const wanted = new Set([...definition.required, ...definition.requiredForCallbacks]);
+  return [...wanted].filter((variable) => runtime.variable(variable) === undefined);
 }
