@@ -7,8 +7,8 @@ const PROVIDERS: Readonly<Record<string, (runtime: Runtime) => Provider>> = {
   sandbox: sandboxProvider,
 };
 
-/** @throws where the setting PROVIDER names none; nothing is sent through a guess. */
-export function providerFor(runtime: Runtime, name: string = runtime.config.provider): Provider {
+/** @throws where the name is none of a provider; nothing is sent through a guess. */
+export function providerFor(runtime: Runtime, name: string): Provider {
   const create = Object.hasOwn(PROVIDERS, name) ? PROVIDERS[name] : undefined;
   if (!create) throw new Error(`unknown provider "${name}"; known: ${Object.keys(PROVIDERS).join(', ')}`);
   return create(runtime);
