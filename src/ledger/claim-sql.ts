@@ -17,8 +17,8 @@ const NO_PROVIDER_AGAIN_MS = 300_000;
 const BREAKER_PROBES = 3;
 
 const PAUSE_FIRST_PROBE_MS = 60_000;
-/** Probes of a paused sender: after a minute, then twice as late each time, up to some hour. */
-export const PROBE_AFTER = `${PAUSE_FIRST_PROBE_MS} * (1 << min(probes, 6))`;
+/** Probes of a paused sender: after one minute, two, four, up to some hour. */
+export const PROBE_AFTER = `${PAUSE_FIRST_PROBE_MS} * (1 << min(probes + 1, 6))`;
 export const FIRST_PROBE_MS = PAUSE_FIRST_PROBE_MS;
 
 /** Opt-outs that reach a message: those of its system's own kind reach none, those of marketing no transactional one. */
