@@ -4,6 +4,8 @@ import { callbackRoutes } from './callbacks/routes.ts';
 import { campaignRoutes } from './campaigns/routes.ts';
 import { suppressionRoutes } from './consent/routes.ts';
 import { demoRoutes } from './console/demo-routes.ts';
+import { deliveryHealth, nameMissingSettings } from './delivery/health.ts';
+import { senderRoutes } from './delivery/sender-routes.ts';
 import { decisionRoutes } from './ingress/dry-run.ts';
 import { eventRoutes } from './ingress/routes.ts';
 import { messageRoutes } from './messages/routes.ts';
@@ -33,7 +35,9 @@ app.use(async (c, next) => {
   const background = (promise: Promise<unknown>): void => executionCtx.waitUntil(promise);
   const frontDoor = async (request: Request): Promise<Response> =>
     await app.fetch(request, env, executionCtx);
-  c.set('runtime', createRuntime(env, background, frontDoor));
+  const runtime = createRuntime(env, background, frontDoor);
+  nameMissingSettings(runtime);
+  c.set('runtime', runtime);
   await next();
   c.res.headers.set('x-request-id', requestId);
 });
@@ -47,13 +51,11 @@ app.route('/v1/policies', whatIfRoutes);
 app.route('/v1/profiles', profileRoutes);
 app.route('/v1/sync', syncRoutes);
 app.route('/v1/suppressions', suppressionRoutes);
+app.route('/v1/senders', senderRoutes);
 app.route('/callbacks', callbackRoutes);
 app.route('/', demoRoutes);
 
-app.get('/health', async (c) => {
-  await c.var.runtime.db.prepare('SELECT 1').first();
-  return c.json({ status: 'ok' });
-});
+app.get('/health', async (c) => c.json(await deliveryHealth(c.var.runtime)));
 
 app.notFound((c) => {
   const allowed = methodsOf(c.req.path);

@@ -2,6 +2,7 @@
 import { app } from './app.ts';
 import { consumeReceipts } from './callbacks/consumer.ts';
 import { consumeDeadLetters, consumeOutbox } from './delivery/consumer.ts';
+import { nameMissingSettings } from './delivery/health.ts';
 import { postReceipts } from './delivery/sandbox/receipts.ts';
 import { sweep } from './delivery/sweeper.ts';
 import type { Bindings } from './platform/config.ts';
@@ -44,9 +45,11 @@ export default {
 } satisfies ExportedHandler<Bindings, unknown>;
 
 function runtimeOf(env: Bindings, ctx: ExecutionContext): Runtime {
-  return createRuntime(
+  const runtime = createRuntime(
     env,
     (promise) => ctx.waitUntil(promise),
     async (request) => await app.fetch(request, env, ctx),
   );
+  nameMissingSettings(runtime);
+  return runtime;
 }

@@ -21,6 +21,7 @@ const ALLOWED_BESIDE = new Set([
   'profiles → access',
   'consent → access',
   'policies → access',
+  'delivery → access', // who may resume a sender
 ]);
 
 /** `domain` is pure: nothing of ours, no platform, no runtime; only these libraries. */

@@ -1,13 +1,12 @@
 /** The receipts queue's consumer: one transaction a batch. Its dead letters are tried the same way, slowly. */
-import { applyReceipts } from '../ledger/receipts.ts';
+import { receive } from '../delivery/receipts.ts';
 import { errorText, log } from '../platform/log.ts';
 import type { ReceiptNote, Runtime } from '../platform/runtime.ts';
-import { allShards } from '../platform/shard.ts';
 
 export async function consumeReceipts(runtime: Runtime, batch: MessageBatch<ReceiptNote>): Promise<void> {
   try {
     const notes = batch.messages.map((message) => message.body);
-    for (const shard of allShards(runtime)) await applyReceipts(shard.db, notes, runtime.now());
+    await receive(runtime, notes);
     batch.ackAll();
   } catch (error) {
     log('error', 'receipts.batch_failed', { receipts: batch.messages.length, error: errorText(error) });

@@ -3,19 +3,22 @@ import { markDeadLetters } from '../ledger/deadletter.ts';
 import { errorText, log } from '../platform/log.ts';
 import type { Pointer, Runtime } from '../platform/runtime.ts';
 import { shardNamed } from '../platform/shard.ts';
+import { type ProviderBook, providerBook } from './book.ts';
 import { deliver } from './deliver.ts';
-import { providerFor } from './providers/index.ts';
 
 /**
  * Delivers a batch. Pointers are acknowledged once the ledger knows what became of their messages; where D1 cannot be
  * reached they come again, and the claim decides what is still to be done.
  */
-export async function consumeOutbox(runtime: Runtime, batch: MessageBatch<Pointer>): Promise<void> {
-  const provider = providerFor(runtime);
+export async function consumeOutbox(
+  runtime: Runtime,
+  batch: MessageBatch<Pointer>,
+  book: ProviderBook = providerBook(runtime),
+): Promise<void> {
   for (const [shardName, messages] of byShard(batch)) {
     try {
       const ids = messages.map((message) => message.body.message);
-      await deliver(runtime, provider, shardNamed(runtime, shardName), ids);
+      await deliver(runtime, shardNamed(runtime, shardName), ids, book);
       for (const message of messages) message.ack();
     } catch (error) {
       log('error', 'outbox.batch_failed', { pointers: messages.length, error: errorText(error) });

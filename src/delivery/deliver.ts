@@ -2,62 +2,118 @@
  * Deliver a batch of pointers: claim → provider → settle, one transaction each for the whole batch.
  *
  * No provider call begins unless the lease outlives its time-out; what is left over goes back to the queue as “not
- * sent”. So when a lease has run out, no call made under it can still be on its way out.
+ * sent”. So when a lease has run out, no call made under it can still be on its way out. One claim is one licence: a
+ * provider is called at most once for a message, and the next provider of a route is called under a claim of its own.
  */
-import { type ClaimedMessage, claim } from '../ledger/claim.ts';
+import { type ClaimedMessage, claimBatch, optedOutSince } from '../ledger/claim.ts';
 import { type Settlement, settle } from '../ledger/settle.ts';
 import { newId } from '../platform/ids.ts';
 import { errorText, log } from '../platform/log.ts';
-import { backoffMs } from '../platform/retry.ts';
+import { sleep } from '../platform/retry.ts';
 import type { Runtime } from '../platform/runtime.ts';
 import type { Shard } from '../platform/shard.ts';
-import { errorLine, type SendError } from './errors.ts';
+import { type ProviderBook, providerBook, routingOf } from './book.ts';
+import type { SendError } from './errors.ts';
 import { enqueue } from './outbox.ts';
+import { settlementOf, tallies, uncalled } from './outcome.ts';
 import { mapPool } from './pool.ts';
 import type { OutboundMessage, Provider, SendOutcome } from './provider.ts';
+import { applyEffectsOf } from './receipts.ts';
 
 /** A Worker may have six connections open at once; a seventh call would wait inside its own time-out. */
 export const MAX_CONCURRENT_CALLS = 6;
 
+/** An opt-out that comes after the claim is looked for again before a call that begins this much later. */
+export const RECHECK_AFTER_MS = 2000;
+
+/** Queues delays a message by at most twelve hours; the sweeper finds what is due later. */
+const MAX_DELAY_SECONDS = 43_200;
+
 /** @throws where D1 cannot be reached; the queue then delivers the pointers again, which is harmless. */
 export async function deliver(
   runtime: Runtime,
-  provider: Provider,
   shard: Shard,
   messageIds: readonly string[],
+  book: ProviderBook = providerBook(runtime),
 ): Promise<void> {
   const { config } = runtime;
   const claimId = newId('clm');
   const claimedAt = runtime.now();
   const leaseUntil = claimedAt + config.leaseMs;
-  const claimed = await claim(shard.db, [...new Set(messageIds)], claimId, claimedAt, leaseUntil);
+  const routing = routingOf(runtime, book);
+  const { claimed, putOff } = await claimBatch(shard.db, messageIds, claimId, claimedAt, leaseUntil, routing);
+  await enqueueLater(runtime, shard, putOff);
   if (claimed.length === 0) return;
 
-  const settlements = await mapPool(claimed, MAX_CONCURRENT_CALLS, async (message) => {
-    const inTime = runtime.now() + config.providerTimeoutMs < leaseUntil;
-    if (!inTime) return uncalled(runtime, provider.name, message);
-    return settlement(
-      runtime,
-      provider.name,
-      message,
-      await call(provider, outbound(message, runtime.now()), config.providerTimeoutMs),
-    );
+  const optOuts = optOutWatch(runtime, shard.db, claimed, claimedAt);
+  const calls: { provider: string; outcome: SendOutcome }[] = [];
+  const settlements = await mapPool(claimed, MAX_CONCURRENT_CALLS, async (message): Promise<Settlement> => {
+    if (message.sendAt !== null && message.sendAt > runtime.now())
+      await sleep(message.sendAt - runtime.now());
+    const optedOut = await optOuts();
+    if (optedOut === 'not known') return uncalled(message, 'queued', 'lease_too_short', runtime.now());
+    if (optedOut.has(message.id)) return uncalled(message, 'suppressed', 'opted_out', null);
+    const now = runtime.now();
+    const provider = book(message.provider);
+    if (!provider || now + config.providerTimeoutMs >= leaseUntil || now >= message.expiresAt)
+      return uncalled(message, 'queued', 'lease_too_short', now);
+    const outcome = await call(provider, outbound(message, now), config.providerTimeoutMs);
+    calls.push({ provider: message.provider, outcome });
+    const usable = (name: string): boolean => book(name)?.channels.includes(message.channel) ?? false;
+    return await settlementOf(runtime, message, outcome, usable);
   });
-  await settle(shard.db, claimId, settlements, runtime.now());
-
-  const again = settlements.filter((settled) => settled.state === 'queued' && settled.dueAt !== null);
-  for (const [delaySeconds, ids] of byDelay(again, runtime.now()))
-    await enqueue(runtime, shard, ids, delaySeconds);
+  const { early } = await settle(shard.db, claimId, settlements, runtime.now(), tallies(calls));
+  await applyEffectsOf(runtime, shard.db, early);
+  await enqueueLater(
+    runtime,
+    shard,
+    settlements.filter((settled) => settled.state === 'queued'),
+  );
 }
 
-/** What is tried again, by the whole seconds until it is due. */
-function byDelay(again: readonly Settlement[], now: number): Map<number, string[]> {
-  const groups = new Map<number, string[]>();
-  for (const { id, dueAt } of again) {
-    const seconds = Math.max(0, Math.ceil(((dueAt ?? now) - now) / 1000));
-    groups.set(seconds, [...(groups.get(seconds) ?? []), id]);
+/** Pointers for what is tried again, by the whole seconds until it is due. */
+async function enqueueLater(
+  runtime: Runtime,
+  shard: Shard,
+  messages: readonly { readonly id: string; readonly dueAt: number | null }[],
+): Promise<void> {
+  const now = runtime.now();
+  const bySeconds = Map.groupBy(messages, ({ dueAt }) =>
+    Math.min(Math.max(0, Math.ceil(((dueAt ?? now) - now) / 1000)), MAX_DELAY_SECONDS),
+  );
+  for (const [seconds, group] of bySeconds) {
+    await enqueue(
+      runtime,
+      shard,
+      group.map(({ id }) => id),
+      seconds,
+    );
   }
-  return groups;
+}
+
+/**
+ * Who has opted out since the claim. Asked again only where time has passed; calls that begin together ask together.
+ * Where the database does not answer, nobody is called.
+ */
+function optOutWatch(
+  runtime: Runtime,
+  db: D1Database,
+  claimed: readonly ClaimedMessage[],
+  claimedAt: number,
+): () => Promise<ReadonlySet<string> | 'not known'> {
+  let askedAt = claimedAt;
+  let known: Promise<ReadonlySet<string> | 'not known'> = Promise.resolve(new Set());
+  const ids = claimed.map(({ id }) => id);
+  return () => {
+    if (runtime.now() - askedAt >= RECHECK_AFTER_MS) {
+      askedAt = runtime.now();
+      known = optedOutSince(db, ids).catch((error: unknown) => {
+        log('warn', 'delivery.recheck_failed', { messages: ids.length, error: errorText(error) });
+        return 'not known' as const;
+      });
+    }
+    return known;
+  };
 }
 
 /** One provider call that always ends within the time-out. What it throws leaves the outcome unknown. */
@@ -85,70 +141,7 @@ function noAnswer(detail: string): SendError {
 }
 
 function outbound(message: ClaimedMessage, now: number): OutboundMessage {
-  return { ...message, validitySeconds: Math.max(1, Math.floor((message.expiresAt - now) / 1000)) };
-}
-
-/** A claim whose time was over before its turn came: not an attempt. */
-function uncalled(runtime: Runtime, provider: string, message: ClaimedMessage): Settlement {
-  return {
-    id: message.id,
-    state: 'queued',
-    reason: 'lease_too_short',
-    detail: null,
-    dueAt: runtime.now(),
-    provider,
-    providerMessageId: null,
-    uncalled: 1,
-  };
-}
-
-function settlement(
-  runtime: Runtime,
-  provider: string,
-  message: ClaimedMessage,
-  outcome: SendOutcome,
-): Settlement {
-  const { config } = runtime;
-  const now = runtime.now();
-  const base = { id: message.id, provider, providerMessageId: null, detail: null, dueAt: null } as const;
-  switch (outcome.kind) {
-    case 'accepted':
-      return { ...base, state: 'sent', reason: null, providerMessageId: outcome.providerMessageId };
-    case 'rejected':
-      return {
-        ...base,
-        state: 'failed',
-        reason: 'provider_rejected',
-        detail: errorLine(provider, outcome.error),
-      };
-    case 'retry_later': {
-      if (message.attempt >= config.maxAttempts) {
-        return {
-          ...base,
-          state: 'failed',
-          reason: 'retries_exhausted',
-          detail: errorLine(provider, outcome.error),
-        };
-      }
-      const waitMs = Math.max(
-        Math.ceil(outcome.afterMs ?? 0),
-        backoffMs(message.attempt, config.retryBaseMs),
-      );
-      return {
-        ...base,
-        state: 'queued',
-        reason: 'provider_busy',
-        detail: errorLine(provider, outcome.error),
-        dueAt: now + waitMs,
-      };
-    }
-    case 'unknown':
-      return {
-        ...base,
-        state: 'unknown',
-        reason: 'provider_timeout',
-        detail: errorLine(provider, outcome.error),
-        dueAt: now + config.reconcileMs,
-      };
-  }
+  const { id, channel, sender, number, body, mediaUrls } = message;
+  const validitySeconds = Math.max(1, Math.floor((message.expiresAt - now) / 1000));
+  return { id, channel, sender, number, body, mediaUrls, validitySeconds };
 }

@@ -31,13 +31,21 @@ export const DELIVERY_REASONS = {
   provider_rejected: 'The provider refused the message for good.',
   provider_busy: 'The provider did not take the message; it is tried again later.',
   lease_too_short: 'The worker had more messages than time; this one goes to the next worker.',
+  next_provider: 'This provider did not take the message; the next one of the route is asked.',
+  sender_refused: 'The provider did not take the message because of its sender or our account there.',
+  sender_paused:
+    'The sender rests at this provider because of a problem there; the message waits. See /health.',
+  provider_resting: 'The provider kept failing and rests; the message waits. See /health.',
+  no_provider: 'No provider of the route is set up for this kind of message; the message waits. See /health.',
+  paced: 'The sender may not send faster; the message has its turn later.',
+  retried: 'Somebody asked for the message to be sent after all.',
   retries_exhausted: 'The provider did not take the message in any of the allowed attempts.',
   provider_timeout: 'The provider did not answer in time. Whether it took the message is not known yet.',
   lease_expired:
     'The worker that was sending stopped without a word. Whether the provider took the message is not known yet.',
   not_taken: 'The provider says that it never took the message, so it is sent again.',
   outcome_unknowable:
-    'The provider cannot say whether it took the message. It is not sent again, to be safe.',
+    'Whether the provider took the message cannot be known. It counts as sent and is not sent again, to be safe.',
   resend_preferred:
     'The provider cannot say whether it took the message, and the campaign prefers a duplicate to a loss.',
   dead_lettered: 'The queue gave up on the message’s pointer; the sweeper takes it up again.',

@@ -12,7 +12,8 @@ import {
   storedAnswers,
 } from '../ledger/stored.ts';
 import { type PolicyRow, policyFromRow } from '../policies/policy-row.ts';
-import { type ProfileRow, type ProfileStatement, statementFromRow } from '../profiles/profile.ts';
+import { type FindingRow, type Findings, findingsFrom } from '../profiles/findings.ts';
+import type { ProfileRow } from '../profiles/profile.ts';
 
 export const CONTEXT_SQL = {
   ...STORED_SQL,
@@ -23,6 +24,9 @@ export const CONTEXT_SQL = {
     WHERE name IN (SELECT policy FROM campaigns WHERE trigger IN (SELECT value FROM json_each(?1)) AND state = 'live')
     GROUP BY name`,
   suppressions: `SELECT number FROM suppressions WHERE number IN (
+      SELECT value FROM json_each(?1)
+      UNION SELECT e164 FROM profiles WHERE customer_id IN (SELECT value FROM json_each(?2)))`,
+  findings: `SELECT number, found_at FROM number_findings WHERE number IN (
       SELECT value FROM json_each(?1)
       UNION SELECT e164 FROM profiles WHERE customer_id IN (SELECT value FROM json_each(?2)))`,
 } as const;
@@ -37,7 +41,9 @@ export interface ContextQuery {
 
 export interface Context {
   readonly stored: ReadonlyMap<string, StoredAnswer>;
-  readonly profiles: ReadonlyMap<string, ProfileStatement>;
+  readonly profiles: ReadonlyMap<string, ProfileRow>;
+  /** What providers found out about the events' and the profiles' numbers. */
+  readonly findings: Findings;
   /** Live campaigns by the event type that triggers them. */
   readonly campaigns: ReadonlyMap<string, readonly Campaign[]>;
   /** The newest version of each stored policy that a live campaign names. Presets are not among them. */
@@ -50,13 +56,14 @@ export async function readContext(db: D1Database, query: ContextQuery): Promise<
   const ids = json(query.eventIds);
   const customers = json(query.customerIds);
   const types = json(query.types);
-  const [events, messages, profiles, campaigns, policies, suppressions] = await db.batch([
+  const [events, messages, profiles, campaigns, policies, suppressions, findings] = await db.batch([
     db.prepare(CONTEXT_SQL.events).bind(ids),
     db.prepare(CONTEXT_SQL.messages).bind(ids),
     db.prepare(CONTEXT_SQL.profiles).bind(customers),
     db.prepare(CONTEXT_SQL.campaigns).bind(types),
     db.prepare(CONTEXT_SQL.policies).bind(types),
     db.prepare(CONTEXT_SQL.suppressions).bind(json(query.numbers), customers),
+    db.prepare(CONTEXT_SQL.findings).bind(json(query.numbers), customers),
   ]);
   const rows = <T>(result: D1Result | undefined): T[] => (result?.results ?? []) as T[];
 
@@ -68,7 +75,8 @@ export async function readContext(db: D1Database, query: ContextQuery): Promise<
   }
   return {
     stored: storedAnswers(rows<StoredEventRow>(events), rows<StoredMessageRow>(messages)),
-    profiles: new Map(rows<ProfileRow>(profiles).map((row) => [row.customer_id, statementFromRow(row)])),
+    profiles: new Map(rows<ProfileRow>(profiles).map((row) => [row.customer_id, row])),
+    findings: findingsFrom(rows<FindingRow>(findings)),
     campaigns: live,
     policies: new Map(rows<PolicyRow>(policies).map((row) => [row.name, policyFromRow(row)])),
     optedOut: new Set(rows<{ number: string }>(suppressions).map((row) => row.number)),

@@ -9,6 +9,7 @@ import { recordInputs } from '../ledger/inputs.ts';
 import type { AnswerMessage } from '../ledger/stored.ts';
 import { derivedId } from '../platform/ids.ts';
 import { iso } from '../platform/sql.ts';
+import { statementWith } from '../profiles/findings.ts';
 import type { Context } from './context.ts';
 import { type TriggerEvent, templateData } from './event.ts';
 
@@ -25,7 +26,11 @@ export async function decideEvent(
   sourceId: string,
   now: number,
 ): Promise<Decided> {
-  const profile = context.profiles.get(event.customer_id) ?? null;
+  const profile = statementWith(
+    context.profiles.get(event.customer_id) ?? null,
+    event.attributes.MOBILE_NUMBER?.e164 ?? null,
+    context.findings,
+  );
   const input: ResolveInput = {
     profile: profile && { attributes: profile.attributes, at: profile.at },
     event: { attributes: event.attributes, at: iso(event.occurredAt) },

@@ -20,7 +20,7 @@ import { iso } from '../platform/sql.ts';
 import { parse } from '../platform/validate.ts';
 import { draftPolicyFields } from '../policies/policy-fields.ts';
 import { listPolicies, readPolicy } from '../policies/store.ts';
-import { statementFromRow } from '../profiles/profile.ts';
+import { readFindings, statementWith } from '../profiles/findings.ts';
 import { readProfile } from '../profiles/store.ts';
 import { templateData } from './event.ts';
 
@@ -58,8 +58,8 @@ decisionRoutes.post('/', requires('read'), async (c) => {
   const campaign = body.campaign === undefined ? null : await readCampaign(runtime.db, body.campaign);
   if (body.campaign !== undefined && !campaign) throw notThere('campaign', body.campaign);
 
-  const profile = await profileOf(runtime, body, caller.defaultCountry);
   const event = attributesOf(body.data, 'data', caller.defaultCountry);
+  const profile = await profileOf(runtime, body, event, caller.defaultCountry);
   const input: ResolveInput = {
     profile: profile && { attributes: profile.attributes, at: profile.at },
     event: { attributes: event, at: body.occurred_at ?? iso(runtime.now()) },
@@ -118,11 +118,14 @@ interface DryProfile extends Statement {
 async function profileOf(
   runtime: Runtime,
   body: Fields,
+  event: Attributes,
   country: CountryCode | undefined,
 ): Promise<DryProfile | null> {
   if (body.customer_id !== undefined) {
-    const row = await readProfile(shardFor(runtime, body.customer_id).db, body.customer_id);
-    return row && statementFromRow(row);
+    const { db } = shardFor(runtime, body.customer_id);
+    const row = await readProfile(db, body.customer_id);
+    const eventNumber = event.MOBILE_NUMBER?.e164 ?? null;
+    return statementWith(row, eventNumber, await readFindings(db, [row?.e164, eventNumber]));
   }
   if (body.profile == null) return null;
   const { attributes: nested, updated_at, customer_id: _, ...rest } = body.profile;

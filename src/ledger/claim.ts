@@ -1,49 +1,35 @@
 /**
  * Claim: the only licence to call a provider.
  *
- * One statement moves a whole batch from `queued` to `sending` under a claim id and a lease. What must not be sent is
- * turned aside in the same statement: an opt-out (a message of the system itself, such as the confirmation of that
- * opt-out, is let pass), an end of life, a campaign that is gone (or another one under its id)
- * or not live; what waits for a campaign is looked at again when its life ends. D1 runs
- * statements one after the other, so once an opt-out is stored no later claim for its number can succeed.
+ * One transaction moves a whole batch from `queued` to `sending` under a claim id and a lease, and says for each message
+ * which provider of its route is to be called. What must not be sent is turned aside in the same statement: an opt-out (a
+ * message of the system itself, such as the confirmation of that opt-out, is let pass), an end of life, a campaign that is
+ * gone (or another one under its id) or not live; what waits is looked at again when its life ends. D1 runs statements one
+ * after the other, so once an opt-out is stored no later claim for its number can succeed.
+ *
+ * The claim id makes it repeatable: where D1's answer was lost, the same claim again changes nothing and reads the same rows.
  */
+import { retryIdempotent } from '../platform/retry.ts';
+import { CLAIM_SQL } from './claim-sql.ts';
 
-/** Clocks of two machines may differ: a pointer that is this much early is not lost for it. */
-export const CLOCK_SKEW_MS = 1000;
+export { CLOCK_SKEW_MS } from './claim-sql.ts';
 
-export const CLAIM_SQL = `UPDATE messages SET
-    state = v.verdict,
-    reason = v.reason,
-    detail = NULL,
-    due_at = CASE v.verdict WHEN 'sending' THEN ?4 WHEN 'held' THEN v.expires_at END,
-    claim_id = ?3,
-    attempts = attempts + (v.verdict = 'sending'),
-    updated_at = ?2
-  FROM (
-    SELECT m.id AS message_id, m.expires_at,
-      CASE WHEN s.number IS NOT NULL THEN 'suppressed'
-           WHEN m.expires_at <= ?2 THEN 'expired'
-           WHEN m.kind <> 'campaign' THEN 'sending'
-           WHEN c.id IS NULL OR c.created_at > m.created_at THEN 'canceled'
-           WHEN c.state <> 'live' THEN 'held'
-           ELSE 'sending' END AS verdict,
-      CASE WHEN s.number IS NOT NULL THEN 'opted_out'
-           WHEN m.expires_at <= ?2 THEN 'expired'
-           WHEN m.kind <> 'campaign' THEN NULL
-           WHEN c.id IS NULL OR c.created_at > m.created_at THEN 'campaign_deleted'
-           WHEN c.state <> 'live' THEN 'campaign_paused' END AS reason
-    FROM json_each(?1) j
-      JOIN messages m ON m.id = j.value
-      LEFT JOIN campaigns c ON c.id = m.campaign_id
-      LEFT JOIN suppressions s ON s.number = m.number AND m.kind = 'campaign'
-        AND (s.scope = 'all' OR c.purpose IS NOT 'transactional')
-    WHERE m.state = 'queued' AND m.due_at <= ?2 + ${CLOCK_SKEW_MS}
-  ) v
-  WHERE messages.id = v.message_id
-  RETURNING messages.id, messages.state, messages.reason, messages.channel, messages.sender, messages.number,
-    messages.body, messages.media_urls, messages.attempts, messages.expires_at`;
+/** Who may be called, and how fast. */
+export interface Routing {
+  /** For campaigns that name no providers. */
+  readonly defaultRoute: readonly string[];
+  /** Providers that are set up, with their channels: `twilio:sms`. `null`: all. */
+  readonly usable: readonly string[] | null;
+  /** Milliseconds between two messages of a sender that has no pace of its own; `null`: no pace. */
+  readonly gapMs: number | null;
+}
 
-/** A message that this worker, and nobody else, may now send. */
+const SANDBOX: Routing = { defaultRoute: ['sandbox'], usable: null, gapMs: null };
+
+/** What each provider said in this round: `no` for good, `later` for now. */
+export type Tried = Readonly<Record<string, 'no' | 'later'>>;
+
+/** A message that this worker, and nobody else, may now give to `provider`, once. Times in milliseconds since 1970. */
 export interface ClaimedMessage {
   readonly id: string;
   readonly channel: 'sms' | 'mms';
@@ -51,10 +37,23 @@ export interface ClaimedMessage {
   readonly number: string;
   readonly body: string;
   readonly mediaUrls: readonly string[];
-  /** When it is no longer worth sending, milliseconds since 1970. */
+  /** When it is no longer worth sending. */
   readonly expiresAt: number;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** The same, counted from the last retry by hand. */
+  readonly attemptOfRound: number;
+  readonly provider: string;
+  readonly route: readonly string[];
+  readonly tried: Tried;
+  /** Not to be sent before; `null`: at once. */
+  readonly sendAt: number | null;
+}
+
+export interface Claim {
+  readonly claimed: readonly ClaimedMessage[];
+  /** What its sender's pace puts off, with its time. */
+  readonly putOff: readonly { readonly id: string; readonly dueAt: number }[];
 }
 
 interface ClaimRow {
@@ -66,39 +65,85 @@ interface ClaimRow {
   readonly body: string | null;
   readonly media_urls: string;
   readonly attempts: number;
+  readonly attempts_base: number;
   readonly expires_at: number;
+  readonly due_at: number;
+  readonly send_at: number | null;
+  readonly provider: string;
+  readonly tried: string;
+  readonly route: string;
 }
 
 /**
- * Claims what may be sent of these messages.
+ * Claims what may be sent of these messages, and puts off what its sender's pace does not allow yet.
  *
  * @param leaseUntil when the claim ends, milliseconds since 1970. Nobody else touches the messages before.
  */
+export async function claimBatch(
+  db: D1Database,
+  ids: readonly string[],
+  claimId: string,
+  now: number,
+  leaseUntil: number,
+  routing: Routing,
+): Promise<Claim> {
+  const json = JSON.stringify([...new Set(ids)]);
+  const route = JSON.stringify(routing.defaultRoute);
+  const usable = routing.usable === null ? null : JSON.stringify(routing.usable);
+  const statements = [
+    db.prepare(CLAIM_SQL.claim).bind(json, now, claimId, leaseUntil, route, usable, routing.gapMs),
+    db.prepare(CLAIM_SQL.advancePace).bind(json, now, claimId, routing.gapMs),
+    db.prepare(CLAIM_SQL.takePauseProbes).bind(json, now, claimId),
+    db.prepare(CLAIM_SQL.takeBreakerProbes).bind(json, now, claimId, leaseUntil),
+    db.prepare(CLAIM_SQL.rows).bind(json, route, claimId),
+  ];
+  if (routing.gapMs !== null) statements.unshift(db.prepare(CLAIM_SQL.paceRows).bind(json));
+  const results = await retryIdempotent(() => db.batch<ClaimRow>(statements));
+  const rows = results.at(-1)?.results ?? [];
+  return {
+    claimed: rows.flatMap(claimedMessage),
+    putOff: rows.flatMap((row) => (row.state === 'queued' ? [{ id: row.id, dueAt: row.due_at }] : [])),
+  };
+}
+
+/** The licences alone. Without a routing every provider may be called, and the sandbox where a campaign names none. */
 export async function claim(
   db: D1Database,
   ids: readonly string[],
   claimId: string,
   now: number,
   leaseUntil: number,
-): Promise<ClaimedMessage[]> {
+  routing: Routing = SANDBOX,
+): Promise<readonly ClaimedMessage[]> {
+  return (await claimBatch(db, ids, claimId, now, leaseUntil, routing)).claimed;
+}
+
+/** Which of these messages have been opted out of since they were claimed. */
+export async function optedOutSince(db: D1Database, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const { results } = await db
-    .prepare(CLAIM_SQL)
-    .bind(JSON.stringify(ids), now, claimId, leaseUntil)
-    .all<ClaimRow>();
-  return results.flatMap((row) =>
-    row.state === 'sending' && row.number !== null && row.body !== null
-      ? [
-          {
-            id: row.id,
-            channel: row.channel,
-            sender: row.sender,
-            number: row.number,
-            body: row.body,
-            mediaUrls: JSON.parse(row.media_urls) as string[],
-            expiresAt: row.expires_at,
-            attempt: row.attempts,
-          },
-        ]
-      : [],
-  );
+    .prepare(CLAIM_SQL.optedOutSince)
+    .bind(JSON.stringify(ids))
+    .all<{ id: string }>();
+  return new Set(results.map((row) => row.id));
+}
+
+function claimedMessage(row: ClaimRow): ClaimedMessage[] {
+  if (row.state !== 'sending' || row.number === null || row.body === null) return [];
+  return [
+    {
+      id: row.id,
+      channel: row.channel,
+      sender: row.sender,
+      number: row.number,
+      body: row.body,
+      mediaUrls: JSON.parse(row.media_urls) as string[],
+      expiresAt: row.expires_at,
+      attempt: row.attempts,
+      attemptOfRound: row.attempts - row.attempts_base,
+      provider: row.provider,
+      route: JSON.parse(row.route) as string[],
+      tried: JSON.parse(row.tried) as Tried,
+      sendAt: row.send_at,
+    },
+  ];
 }

@@ -11,7 +11,7 @@ export interface LogFilters {
 }
 
 const COLUMNS = `rowid AS cursor, id, event_id, campaign_id, customer_id, channel, sender, number, body, media_urls, state,
-  reason, detail, attempts, provider, provider_message_id, created_at, updated_at`;
+  reason, detail, error, provider_code, attempts, parts, provider, provider_message_id, expires_at, created_at, updated_at`;
 
 const CONDITIONS: Readonly<Record<keyof LogFilters, string>> = {
   customer_id: 'customer_id = ?',
@@ -23,8 +23,8 @@ const CONDITIONS: Readonly<Record<keyof LogFilters, string>> = {
 export const MESSAGE_SQL = {
   read: `SELECT ${COLUMNS}, decision FROM messages WHERE id = ?1`,
   decision: 'SELECT decision FROM messages WHERE id = ?1',
-  timeline:
-    'SELECT at, state, reason, detail, attempt FROM message_transitions WHERE message_id = ?1 ORDER BY seq',
+  timeline: `SELECT at, state, reason, detail, attempt, provider, error, provider_code FROM message_transitions
+    WHERE message_id = ?1 ORDER BY seq`,
 } as const;
 
 /** The list's statement for the filters that are given; values are bound in the order of the filters. */
@@ -73,6 +73,9 @@ export async function readMessage(db: D1Database, id: string): Promise<Record<st
       text: reasonText(step.reason),
       detail: step.detail,
       attempt: step.attempt,
+      provider: step.provider,
+      error: step.error,
+      provider_code: step.provider_code,
     })),
   };
 }
@@ -96,7 +99,11 @@ interface MessageRow {
   readonly state: string;
   readonly reason: string | null;
   readonly detail: string | null;
+  readonly error: string | null;
+  readonly provider_code: string | null;
   readonly attempts: number;
+  readonly parts: number | null;
+  readonly expires_at: number;
   readonly provider: string | null;
   readonly provider_message_id: string | null;
   readonly created_at: number;
@@ -109,6 +116,9 @@ interface TransitionRow {
   readonly reason: string | null;
   readonly detail: string | null;
   readonly attempt: number;
+  readonly provider: string | null;
+  readonly error: string | null;
+  readonly provider_code: string | null;
 }
 
 function messageJson(row: MessageRow): Record<string, unknown> {
@@ -126,9 +136,13 @@ function messageJson(row: MessageRow): Record<string, unknown> {
     reason: row.reason,
     text: reasonText(row.reason),
     detail: row.detail,
+    error: row.error,
+    provider_code: row.provider_code,
     attempts: row.attempts,
+    parts: row.parts,
     provider: row.provider,
     provider_message_id: row.provider_message_id,
+    expires_at: iso(row.expires_at),
     created_at: iso(row.created_at),
     updated_at: iso(row.updated_at),
   };

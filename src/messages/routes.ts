@@ -4,10 +4,13 @@ import { type AccessEnv, requires } from '../access/requires.ts';
 import { MESSAGE_STATES, type MessageState } from '../domain/states.ts';
 import { flowchartSvg } from '../flowchart/svg.ts';
 import { queryInt } from '../platform/http.ts';
+import { readOptionalJson } from '../platform/json.ts';
 import { invalid, Problem } from '../platform/problem.ts';
 import { layoutOf, svgResponse } from '../platform/svg.ts';
+import { parse } from '../platform/validate.ts';
 import { readPolicy } from '../policies/store.ts';
 import { listMessages, readDecision, readMessage } from './log.ts';
+import { replay, replayFields, retryFields, retryMessage } from './retry.ts';
 
 export const messageRoutes = new Hono<AccessEnv>();
 
@@ -45,6 +48,18 @@ messageRoutes.get('/:id', requires('read'), async (c) => {
   if (!message) throw notFound();
   return c.json(message);
 });
+
+/** Sends after all what surely was not sent. Anything else is answered, and left as it is. */
+messageRoutes.post('/:id/retry', requires('admin'), async (c) => {
+  const fields = parse(retryFields, await readOptionalJson(c.req.raw));
+  const answer = await retryMessage(c.var.runtime, c.req.param('id'), fields);
+  if (!answer) throw notFound();
+  return c.json(answer);
+});
+
+messageRoutes.post('/replay', requires('admin'), async (c) =>
+  c.json(await replay(c.var.runtime, parse(replayFields, await readOptionalJson(c.req.raw)))),
+);
 
 function notFound(): Problem {
   return new Problem(404, 'There is no message with this id; see GET /v1/messages.');

@@ -10,12 +10,15 @@ export interface Bindings extends Env {
   readonly DEMO?: string;
   /** `whsec_…`: signs the sandbox carrier's callbacks (Standard Webhooks). */
   readonly CALLBACK_SECRET?: string;
+  /** Messages per second of each sender that has no pace of its own; no limit where it is not set. */
+  readonly SENDER_MPS?: string;
 }
 
 const seconds = z.coerce.number().positive().max(86_400);
 const schema = z
   .object({
-    PROVIDER: z.string().default('sandbox'),
+    PROVIDER: z.string().trim().min(1).default('sandbox'),
+    SENDER_MPS: z.coerce.number().positive().max(1000).optional(),
     FEED_PREFIX: z.string().default('profiles/'),
     LEASE_SECONDS: seconds.default(120),
     PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(10).max(60_000).default(10_000),
@@ -32,7 +35,10 @@ const schema = z
   });
 
 export interface Config {
-  readonly provider: string;
+  /** The route of campaigns that name no providers: tried in this order. */
+  readonly providers: readonly string[];
+  /** Messages per second of a sender without a pace of its own; `null`: no limit. */
+  readonly senderMps: number | null;
   readonly feedPrefix: string;
   readonly leaseMs: number;
   readonly providerTimeoutMs: number;
@@ -52,7 +58,8 @@ export function readConfig(env: Bindings): Config {
   if (cached) return cached;
   const vars = schema.parse(env);
   const config: Config = {
-    provider: vars.PROVIDER,
+    providers: vars.PROVIDER.split(/[\s,]+/).filter((name) => name !== ''),
+    senderMps: vars.SENDER_MPS ?? null,
     feedPrefix: vars.FEED_PREFIX,
     leaseMs: vars.LEASE_SECONDS * 1000,
     providerTimeoutMs: vars.PROVIDER_TIMEOUT_MS,

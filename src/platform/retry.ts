@@ -19,7 +19,11 @@ export async function retryIdempotent<T>(operation: () => Promise<T>, attempts =
       return await operation();
     } catch (error) {
       if (attempt >= attempts) throw error;
-      await new Promise((resume) => setTimeout(resume, backoffMs(attempt, baseMs)));
+      await sleep(backoffMs(attempt, baseMs));
     }
   }
+}
+
+export async function sleep(ms: number): Promise<void> {
+  await new Promise((resume) => setTimeout(resume, ms));
 }

@@ -45,13 +45,14 @@ export function statementFromRow(row: ProfileRow): ProfileStatement {
   };
 }
 
-/** The profile as the API shows it. */
-export function profileJson(row: ProfileRow): Record<string, unknown> {
+/** The profile as the API shows it. @param foundInvalid a provider found the number invalid, and that counts. */
+export function profileJson(row: ProfileRow, foundInvalid: boolean): Record<string, unknown> {
   return {
     customer_id: row.customer_id,
     MOBILE_NUMBER: row.e164 ?? row.mobile_number,
     SMS_CONSENT: flagFromRow(row.sms_consent),
-    SMS_VALID: flagFromRow(row.sms_valid),
+    SMS_VALID: foundInvalid ? false : flagFromRow(row.sms_valid),
+    ...(foundInvalid && { SMS_VALID_source: 'provider' }),
     attributes: JSON.parse(row.attributes) as unknown,
     updated_at: iso(row.updated_at),
   };

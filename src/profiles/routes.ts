@@ -5,6 +5,7 @@ import { reservedName } from '../domain/attributes.ts';
 import { isJsonObject, readJson } from '../platform/json.ts';
 import { invalid, Problem } from '../platform/problem.ts';
 import { shardFor } from '../platform/shard.ts';
+import { foundInvalid, readFindings } from './findings.ts';
 import { profileJson } from './profile.ts';
 import { OWN_COLUMNS, readRecord } from './record.ts';
 import { readProfile, upsertProfiles } from './store.ts';
@@ -13,9 +14,9 @@ export const profileRoutes = new Hono<AccessEnv>();
 
 profileRoutes.get('/:id', requires('read'), async (c) => {
   const id = c.req.param('id');
-  const row = await readProfile(shardFor(c.var.runtime, id).db, id);
-  if (!row) throw new Problem(404, 'There is no profile of this customer.');
-  return c.json(profileJson(row));
+  const profile = await shown(shardFor(c.var.runtime, id).db, id);
+  if (!profile) throw new Problem(404, 'There is no profile of this customer.');
+  return c.json(profile);
 });
 
 /** Sets the whole profile: what is left out is missing from then on. */
@@ -46,9 +47,13 @@ profileRoutes.put('/:id', requires('admin'), async (c) => {
   const whole = { ...parsed.profile, MOBILE_NUMBER, SMS_CONSENT, SMS_VALID, attributes };
   const { stale } = await upsertProfiles(db, [whole], runtime.now(), true);
   if (stale > 0) throw new Problem(409, 'A newer profile is stored; updated_at lies before its time.');
-  const row = await readProfile(db, id);
-  return c.json(row && profileJson(row));
+  return c.json(await shown(db, id));
 });
+
+async function shown(db: D1Database, id: string): Promise<Record<string, unknown> | null> {
+  const row = await readProfile(db, id);
+  return row && profileJson(row, foundInvalid(row, await readFindings(db, [row.e164])));
+}
 
 function isKnown(key: string): boolean {
   return reservedName(key) !== null || OWN_COLUMNS.has(key);

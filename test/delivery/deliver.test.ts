@@ -1,15 +1,17 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
+import type { ProviderBook } from '../../src/delivery/book.ts';
 import { consumeDeadLetters, consumeOutbox } from '../../src/delivery/consumer.ts';
 import { deliver, MAX_CONCURRENT_CALLS } from '../../src/delivery/deliver.ts';
 import type { OutboundMessage, Provider, SendOutcome } from '../../src/delivery/provider.ts';
 import { sandboxProvider } from '../../src/delivery/sandbox/carrier.ts';
 import { postReceipts } from '../../src/delivery/sandbox/receipts.ts';
-import { MAX_ASKS, sweep } from '../../src/delivery/sweeper.ts';
+import { sweep } from '../../src/delivery/sweeper.ts';
 import { parseEvent } from '../../src/ingress/event.ts';
 import { ingest } from '../../src/ingress/ingest.ts';
 import type { Pointer } from '../../src/platform/runtime.ts';
 import { shardFor } from '../../src/platform/shard.ts';
+import { dyingDb, queueBatch } from '../faults.ts';
 import {
   goodEvent,
   putCampaign,
@@ -58,7 +60,12 @@ function shortTimes(runtime: TestRuntime): TestRuntime {
 
 const main = (runtime: TestRuntime) => shardFor(runtime, 'c');
 const run = (runtime: TestRuntime, ids: string[], provider: Provider = sandboxProvider(runtime)) =>
-  deliver(runtime, provider, main(runtime), ids);
+  deliver(runtime, main(runtime), ids, only(provider));
+/** Only this provider is set up, as the sandbox. */
+const only =
+  (provider: Provider): ProviderBook =>
+  (name) =>
+    name === 'sandbox' ? provider : undefined;
 
 /** A provider that answers what it is told to and notes who called. */
 function scripted(outcome: (message: OutboundMessage) => Promise<SendOutcome>) {
@@ -218,7 +225,7 @@ describe('the sandbox carrier’s test numbers', () => {
     const runtime = shortTimes(testRuntime());
     const id = await accepted(runtime, '+15005550009');
     await run(runtime, [id]);
-    for (let ask = 1; ask <= MAX_ASKS + 2; ask++) {
+    for (let ask = 1; ask <= 20; ask++) {
       runtime.advance(2_000_000);
       await sweep(runtime);
     }
@@ -234,7 +241,7 @@ describe('the sandbox carrier’s test numbers', () => {
     const runtime = shortTimes(testRuntime());
     const id = await accepted(runtime, '+15005550009', { on_unknown: 'resend' });
     await run(runtime, [id]);
-    for (let ask = 1; ask <= MAX_ASKS; ask++) {
+    for (let ask = 1; ask <= 20; ask++) {
       runtime.advance(2_000_000);
       await sweep(runtime);
     }
@@ -300,10 +307,10 @@ describe('crashes', () => {
   it('between call and settle: asked about, found taken, never sent again', async () => {
     const runtime = shortTimes(testRuntime());
     const id = await accepted(runtime);
-    const dying = { ...runtime, db: failingOn(runtime.db, 3) };
+    const dying = { ...runtime, db: dyingDb(runtime.db, 1) };
     await expect(
-      deliver(dying, sandboxProvider(runtime), { name: 'main', db: dying.db }, [id]),
-    ).rejects.toThrow('D1 is gone');
+      deliver(dying, { name: 'main', db: dying.db }, [id], only(sandboxProvider(runtime))),
+    ).rejects.toThrow('gone before');
     expect((await storedMessage(id)).state).toBe('sending');
     await run(runtime, [id]);
     runtime.advance(10_001);
@@ -325,10 +332,10 @@ describe('crashes', () => {
   it('of D1 itself: the pointers come again, nothing is lost', async () => {
     const runtime = testRuntime();
     const id = await accepted(runtime);
-    const batch = queueBatch([{ message: id, shard: 'main' }]);
-    await consumeOutbox({ ...runtime, db: failingOn(runtime.db, 0) }, batch);
+    const batch = queueBatch<Pointer>('optitext-outbox', [{ message: id, shard: 'main' }]);
+    await consumeOutbox({ ...runtime, db: dyingDb(runtime.db, 0) }, batch);
     expect(batch.fates).toEqual(['retry']);
-    const again = queueBatch([{ message: id, shard: 'main' }]);
+    const again = queueBatch<Pointer>('optitext-outbox', [{ message: id, shard: 'main' }]);
     await consumeOutbox(runtime, again);
     expect(again.fates).toEqual(['ack']);
     expect((await storedMessage(id)).state).toBe('sent');
@@ -337,57 +344,12 @@ describe('crashes', () => {
   it('of the dead-letter consumer: no letter is dropped before its mark is written', async () => {
     const runtime = testRuntime();
     const id = await accepted(runtime);
-    const batch = queueBatch([{ message: id, shard: 'main' }]);
-    await consumeDeadLetters({ ...runtime, db: failingOn(runtime.db, 0) }, batch);
+    const batch = queueBatch<Pointer>('optitext-outbox', [{ message: id, shard: 'main' }]);
+    await consumeDeadLetters({ ...runtime, db: dyingDb(runtime.db, 0) }, batch);
     expect(batch.fates).toEqual(['retry']);
-    const again = queueBatch([{ message: id, shard: 'main' }]);
+    const again = queueBatch<Pointer>('optitext-outbox', [{ message: id, shard: 'main' }]);
     await consumeDeadLetters(runtime, again);
     expect(again.fates).toEqual(['ack']);
     expect(await storedMessage(id)).toMatchObject({ state: 'queued', reason: 'dead_lettered' });
   });
 });
-
-/** A database whose batches and statements fail after so many that worked: 1 claim, then the provider’s own. */
-function failingOn(db: D1Database, works: number): D1Database {
-  let left = works;
-  const gate = <T>(work: () => Promise<T>): Promise<T> => {
-    left--;
-    return left >= 0 ? work() : Promise.reject(new Error('D1 is gone'));
-  };
-  return {
-    prepare: (sql: string) => {
-      const real = db.prepare(sql);
-      return {
-        bind: (...values: unknown[]) => {
-          const bound = real.bind(...values);
-          return {
-            all: () => gate(() => bound.all()),
-            run: () => gate(() => bound.run()),
-            first: () => gate(() => bound.first()),
-            raw: bound,
-          };
-        },
-      };
-    },
-    batch: () => gate(() => Promise.reject(new Error('D1 is gone'))),
-  } as unknown as D1Database;
-}
-
-function queueBatch(bodies: Pointer[]): MessageBatch<Pointer> & { fates: string[] } {
-  const fates: string[] = [];
-  const messages = bodies.map((body, index) => ({
-    id: String(index),
-    timestamp: new Date(),
-    body,
-    attempts: 1,
-    ack: () => {
-      fates[index] = 'ack';
-    },
-    retry: () => {
-      fates[index] = 'retry';
-    },
-  }));
-  return { queue: 'optitext-outbox', messages, fates } as unknown as MessageBatch<Pointer> & {
-    fates: string[];
-  };
-}

@@ -72,7 +72,7 @@ const settlement = (id: string, fields: Partial<Settlement> = {}): Settlement =>
   reason: null,
   detail: null,
   dueAt: null,
-  provider: 'test',
+  provider: 'sandbox',
   providerMessageId: `pid-${id}`,
   ...fields,
 });
@@ -82,7 +82,7 @@ const note = (
   state: ReceiptNote['state'],
   reference: string | null = null,
 ): ReceiptNote => ({
-  provider: 'test',
+  provider: 'sandbox',
   provider_message_id: `pid-${message.id}`,
   reference,
   state,
@@ -141,6 +141,11 @@ describe('claim', () => {
       mediaUrls: [],
       expiresAt: message.expires_at,
       attempt: 1,
+      attemptOfRound: 1,
+      provider: 'sandbox',
+      route: ['sandbox'],
+      tried: {},
+      sendAt: null,
     });
     expect(await storedMessage(message.id)).toMatchObject({
       state: 'sending',
@@ -249,9 +254,9 @@ describe('claim', () => {
 describe('settle', () => {
   it('is for the holder of the claim alone', async () => {
     const { message, claimId } = await sending();
-    expect(await settle(env.DB, 'clm-other', [settlement(message.id)], NOW)).toEqual(new Set());
+    expect((await settle(env.DB, 'clm-other', [settlement(message.id)], NOW)).ids).toEqual(new Set());
     expect((await storedMessage(message.id)).state).toBe('sending');
-    expect(await settle(env.DB, claimId, [settlement(message.id)], NOW)).toEqual(new Set([message.id]));
+    expect((await settle(env.DB, claimId, [settlement(message.id)], NOW)).ids).toEqual(new Set([message.id]));
     expect(await storedMessage(message.id)).toMatchObject({ state: 'sent', due_at: null });
   });
 

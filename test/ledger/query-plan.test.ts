@@ -29,7 +29,15 @@ const STATEMENTS: Readonly<Record<string, string>> = {
 };
 
 /** Walks of a b-tree in its own order that stop at a LIMIT, and lists of configuration, which is small. */
-const LIMITED = new Set(['INBOX_SQL.all', 'RUN_SQL.list', 'CAMPAIGN_SQL.list', 'POLICY_SQL.list']);
+const LIMITED = new Set([
+  'INBOX_SQL.all',
+  'RUN_SQL.list',
+  'CAMPAIGN_SQL.list',
+  'POLICY_SQL.list',
+  'SENDER_SQL.pauses',
+  'SENDER_SQL.paces',
+  'HEALTH_SQL.resting',
+]);
 
 function named(group: string, member: string | Readonly<Record<string, string>>): [string, string][] {
   if (typeof member === 'string') return [[group, member]];

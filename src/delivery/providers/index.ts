@@ -19,7 +19,7 @@ export function definitionOf(name: string): ProviderDefinition | undefined {
 }
 
 /** @throws where the name is none of a provider; nothing is sent through a guess. */
-export function providerFor(runtime: Runtime, name: string = runtime.config.provider): Provider {
+export function providerFor(runtime: Runtime, name: string): Provider {
   if (name === 'sandbox') return sandboxProvider(runtime);
   const definition = definitionOf(name);
   if (!definition)
@@ -27,10 +27,24 @@ export function providerFor(runtime: Runtime, name: string = runtime.config.prov
   return definition.connect(runtime);
 }
 
-/** Variables and secrets of a provider that are not set: names only. Empty for the sandbox, which needs none. */
-export function missingSettings(runtime: Pick<Runtime, 'variable'>, name: string): string[] {
+/** Variables and secrets that are not set, by name only, without which this provider cannot send. */
+export function missingToSend(runtime: Pick<Runtime, 'variable'>, name: string): readonly string[] {
+  return unset(runtime, name, (definition) => definition.required);
+}
+
+/** As `missingToSend`, and those without which its callbacks are refused. */
+export function missingSettings(runtime: Pick<Runtime, 'variable'>, name: string): readonly string[] {
+  return unset(runtime, name, ({ required, requiredForCallbacks }) => [...required, ...requiredForCallbacks]);
+}
+
+/** A name that is none of a provider is itself what is wrong with the setting PROVIDER. */
+function unset(
+  runtime: Pick<Runtime, 'variable'>,
+  name: string,
+  wanted: (definition: ProviderDefinition) => readonly string[],
+): readonly string[] {
+  if (name === 'sandbox') return [];
   const definition = definitionOf(name);
-  if (!definition) return [];
-  const wanted = new Set([...definition.required, ...definition.requiredForCallbacks]);
-  return [...wanted].filter((variable) => runtime.variable(variable) === undefined);
+  if (!definition) return ['PROVIDER'];
+  return [...new Set(wanted(definition))].filter((variable) => runtime.variable(variable) === undefined);
 }

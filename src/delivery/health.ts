@@ -1,0 +1,84 @@
+/** What is wrong with delivery, for `/health`: names, codes and counts, never a secret. */
+import { ledgerHealth } from '../ledger/health.ts';
+import { log } from '../platform/log.ts';
+import type { Runtime } from '../platform/runtime.ts';
+import { allShards } from '../platform/shard.ts';
+import { iso } from '../platform/sql.ts';
+import { missingSettings } from './providers/index.ts';
+
+/** An outcome that is unknown for longer than this is worth a look. */
+const UNKNOWN_MS = 15 * 60_000;
+/** A receipt that found no message by then did not just come early. */
+const UNMATCHED_MS = 5 * 60_000;
+
+export interface Health {
+  readonly status: 'ok' | 'degraded';
+  readonly database: 'ok';
+  /** By configured provider, the names of variables and secrets that are not set. */
+  readonly missing_settings: Readonly<Record<string, readonly string[]>>;
+  readonly paused_senders: readonly Readonly<Record<string, string | number | null>>[];
+  readonly resting_providers: readonly Readonly<Record<string, string | number>>[];
+  readonly unknown_outcomes: { readonly older_than_15_minutes: number; readonly never_to_be_known: number };
+  readonly unmatched_receipts: number;
+  readonly messages_without_provider: number;
+}
+
+/** @throws where the database cannot be reached. */
+export async function deliveryHealth(runtime: Runtime): Promise<Health> {
+  const now = runtime.now();
+  const shards = await Promise.all(
+    allShards(runtime).map((shard) => ledgerHealth(shard.db, now - UNKNOWN_MS, now - UNMATCHED_MS)),
+  );
+  const sum = (count: (shard: (typeof shards)[number]) => number): number =>
+    shards.reduce((total, shard) => total + count(shard), 0);
+  const found = {
+    missing_settings: missingOfAll(runtime),
+    paused_senders: shards
+      .flatMap(({ pauses }) => pauses)
+      .map(({ since, probe_at, ...pause }) => ({
+        ...pause,
+        since: iso(since),
+        tried_again_at: iso(probe_at),
+      })),
+    resting_providers: shards
+      .flatMap(({ resting }) => resting)
+      .map(({ provider, opens, open_since, open_until }) => ({
+        provider,
+        times_in_a_row: opens,
+        since: iso(open_since),
+        tried_again_at: iso(open_until),
+      })),
+    unknown_outcomes: {
+      older_than_15_minutes: sum(({ unknown }) => unknown.older),
+      never_to_be_known: sum(({ unknown }) => unknown.unknowable),
+    },
+    unmatched_receipts: sum(({ unmatchedReceipts }) => unmatchedReceipts),
+    messages_without_provider: sum(({ withoutProvider }) => withoutProvider),
+  };
+  const well =
+    Object.keys(found.missing_settings).length === 0 &&
+    found.paused_senders.length === 0 &&
+    found.resting_providers.length === 0 &&
+    found.unknown_outcomes.older_than_15_minutes === 0 &&
+    found.unmatched_receipts === 0 &&
+    found.messages_without_provider === 0;
+  return { status: well ? 'ok' : 'degraded', database: 'ok', ...found };
+}
+
+const said = new WeakSet<object>();
+
+/** Says once, at the start, by name only, what the configured providers lack. */
+export function nameMissingSettings(runtime: Runtime): void {
+  if (said.has(runtime.config)) return;
+  said.add(runtime.config);
+  for (const [provider, names] of Object.entries(missingOfAll(runtime)))
+    log('error', 'settings.missing', { provider, names: names.join(' ') });
+}
+
+function missingOfAll(runtime: Runtime): Record<string, readonly string[]> {
+  return Object.fromEntries(
+    runtime.config.providers
+      .map((name) => [name, missingSettings(runtime, name)] as const)
+      .filter(([, names]) => names.length > 0),
+  );
+}
