@@ -1,11 +1,9 @@
 /** The sandbox carrier's callbacks: Standard Webhooks signatures, then receipts and inbound texts. */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
-import { keywordOf } from '../consent/keywords.ts';
-import { optIn, optOut } from '../consent/suppressions.ts';
-import { readPhone } from '../domain/phone.ts';
+import { receiveInbound, type Understood } from '../consent/inbound.ts';
+import type { InboundText } from '../delivery/provider.ts';
 import { RECEIPT_STATES } from '../domain/states.ts';
-import { derivedId } from '../platform/ids.ts';
 import { decodeUtf8, MAX_BODY_BYTES, parseJson, readBytes } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReceiptNote, Runtime } from '../platform/runtime.ts';
@@ -26,6 +24,7 @@ const statusBody = z.object({
 
 const inboundBody = z.object({
   from: z.string().regex(/^\+?\d{3,15}$/, 'must be a phone number in E.164, or a short code'),
+  to: z.string().min(3).max(16).nullable().default(null),
   text: z.string().max(4000),
 });
 
@@ -46,43 +45,22 @@ export async function sandboxStatus(runtime: Runtime, request: Request): Promise
 }
 
 /** Opt-outs and opt-ins are written before they are answered. @returns what the text was taken for. */
-export async function sandboxInbound(
-  runtime: Runtime,
-  request: Request,
-): Promise<'opt_out' | 'opt_in' | null> {
-  const { from, text } = parse(inboundBody, await verifiedBody(runtime, request));
+export async function sandboxInbound(runtime: Runtime, request: Request): Promise<Understood | null> {
+  const { from, to, text } = parse(inboundBody, await verifiedBody(runtime, request));
   return await receiveText(runtime, {
     from,
+    to,
     text,
     // Both are signed: when the carrier sent it, in seconds, and which delivery this is.
     at: Number(request.headers.get('webhook-timestamp')) * 1000,
     deliveryId: `sandbox:${request.headers.get('webhook-id')}`,
+    providerKeyword: null,
+    providerReplies: false,
   });
 }
 
-/** An inbound text, whichever carrier brought it. */
-export interface InboundText {
-  readonly from: string;
-  readonly text: string;
-  /** When it was sent, milliseconds since 1970. */
-  readonly at: number;
-  /** The same for every delivery of this text. */
-  readonly deliveryId: string;
-}
-
-export async function receiveText(
-  runtime: Runtime,
-  inbound: InboundText,
-): Promise<'opt_out' | 'opt_in' | null> {
-  const keyword = keywordOf(inbound.text);
-  if (keyword === null) return null;
-  // Some carriers leave the plus out. A number that we would not text may still say STOP; it is kept as it was written.
-  const withPlus = inbound.from.startsWith('+') ? inbound.from : `+${inbound.from}`;
-  const number = readPhone(withPlus).e164 ?? inbound.from;
-  const recordId = await derivedId('con', inbound.deliveryId);
-  const change = keyword === 'opt_out' ? optOut : optIn;
-  await change(runtime.db, { number, origin: 'sms', note: null, at: inbound.at, recordId });
-  return keyword;
+export async function receiveText(runtime: Runtime, inbound: InboundText): Promise<Understood | null> {
+  return await receiveInbound(runtime, inbound);
 }
 
 async function verifiedBody(runtime: Runtime, request: Request): Promise<unknown> {
