@@ -7,6 +7,7 @@ export const en: Language = {
       ...['stop', 'quit', 'end', 'revoke', 'opt out', 'cancel', 'unsubscribe'],
       ...[
         'stopall',
+        'stopstop',
         'stop all',
         'optout',
         'please opt me out',
@@ -436,7 +437,7 @@ export const en: Language = {
     'said|told|asked|say|ask|want|wants|make|made|need|needs|must|would|like|gotta|have|should|will|begging|demand|demanding|please|can|could|you|it|this|these|texts|messages|them|spam|to|so|i|and|now|but|already|already|alone|or stop $',
     'stop or ill|i|we|else',
     'stop i said|told|dont|am|did',
-    'will|would|could|can|when|why you|u|they|this|these|it not? stop',
+    'will|would|could|can|when|why you|u|they|this|these|it not? stop $',
     'not want|receive|wanting|wishing|wanted|needed @det? @det? @thing',
     'no texts|messages|sms|ads|spam|marketing|promos|promotions|solicitation|soliciting|contact',
     'unwanted texts|text|messages|sms|contact|solicitation',

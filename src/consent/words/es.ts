@@ -146,7 +146,7 @@ export const es: Language = {
   ],
   opt_out: [
     'dejen|dejenme|dejame|paren|pare|parar|basta|deten|detengan|detener|cesen|cese|eviten de? me? @send',
-    'dejen|dejenme|dejame|paren|parar|basta|detengan|detener|cesen|cancelar|cancela|cancelen|cancele|eliminar|suspender|suspendan|anular|desactivar|desactiven de? @det? @det? @det? @thing',
+    'dejen|dejenme|dejame|paren|parar|basta|deten|detenga|detengan|detener|cesen|cancelar|cancela|cancelen|cancele|eliminar|suspender|suspendan|anular|desactivar|desactiven de? @det? @det? @det? @thing',
     'no mas @det? @thing|$',
     'no me? @imp me? @det? @det? @thing|mas|nada|$',
     'no me @imp',

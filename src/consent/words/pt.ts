@@ -129,6 +129,7 @@ export const pt: Language = {
     'pare|parem|para|parar|deixe|deixem|cessem|cesse|chega de|com? me|nos? @send|@imp',
     'pare|parem|para|parar|chega|basta|cancelar|cancele|cancelem|suspendam|suspender|encerrar|encerre|desativar|desative|bloquear|stop de|com|as|os? @det? @det? @thing',
     'pare|parem com|ja|isso|$',
+    'parar|pare|parem de receber',
     'nao me? @imp me|mais|nada|@det? @det? @thing?',
     'nao me @imp',
     'nao me|nos? quero|preciso|desejo|aceito|autorizo|autorizei|pedi|solicitei|concordo|consinto mais|receber|ser|que|@thing|@det|nada|isso|$',
