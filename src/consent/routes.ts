@@ -83,6 +83,6 @@ function cursorOf(text: string | undefined): { before: number; skip: number } {
 function numberOf(text: string, defaultCountry: CountryCode | undefined): string {
   const { e164 } = readPhone(text, defaultCountry);
   if (e164 !== null) return e164;
-  if (/^\+?\d{3,15}$/.test(text)) return text;
+  if (/^(\+\d{3,15}|\d{3,6})$/.test(text)) return text;
   throw invalid([{ path: 'number', message: 'must be a phone number such as +14155550123' }]);
 }

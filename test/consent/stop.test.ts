@@ -74,6 +74,14 @@ describe('an opt-out', () => {
     expect((await signup(number)).state).toBe('queued');
   });
 
+  it('by API refuses a national number without a country, and takes a short code that said STOP', async () => {
+    expect((await call('PUT', '/v1/suppressions/4155550123')).status).toBe(422);
+    expect((await call('PUT', '/v1/suppressions/72346')).body).toMatchObject({
+      number: '72346',
+      opted_out: true,
+    });
+  });
+
   it('is kept in records that nobody can change', async () => {
     const number = uniqueNumber();
     await call('PUT', `/v1/suppressions/${number}`, {});
