@@ -2,6 +2,8 @@
 import { Hono } from 'hono';
 import { callbackRoutes } from './callbacks/routes.ts';
 import { campaignRoutes } from './campaigns/routes.ts';
+import { linkRoutes } from './consent/link-routes.ts';
+import { reviewRoutes } from './consent/reviews.ts';
 import { suppressionRoutes } from './consent/routes.ts';
 import { demoRoutes } from './console/demo-routes.ts';
 import { deliveryHealth, nameMissingSettings } from './delivery/health.ts';
@@ -52,6 +54,8 @@ app.route('/v1/profiles', profileRoutes);
 app.route('/v1/sync', syncRoutes);
 app.route('/v1/suppressions', suppressionRoutes);
 app.route('/v1/senders', senderRoutes);
+app.route('/v1/consent/reviews', reviewRoutes);
+app.route('/o', linkRoutes);
 app.route('/callbacks', callbackRoutes);
 app.route('/', demoRoutes);
 

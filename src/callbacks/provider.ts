@@ -3,12 +3,12 @@
  * and texts to the database, both before the 2xx. A provider gives up after seconds (Telnyx after two), so nothing else
  * stands in the answer's way.
  */
+import { receiveInbound } from '../consent/inbound.ts';
 import type { Callback, CallbackRefusal, CallbackRequest, Provider } from '../delivery/provider.ts';
 import { definitionOf } from '../delivery/providers/index.ts';
 import { MAX_BODY_BYTES, readBytes } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReceiptNote, Runtime } from '../platform/runtime.ts';
-import { receiveText } from './inbound.ts';
 
 /** Queues takes at most 100 messages in one call. */
 const MAX_SEND = 100;
@@ -32,7 +32,7 @@ export async function providerInbound(runtime: Runtime, name: string, request: R
 
 /** One after the other: two texts of one person must count in their order. */
 async function takeTexts(runtime: Runtime, provider: Provider, callback: CallbackRequest): Promise<void> {
-  for (const text of itemsOf(await provider.readInbound(callback))) await receiveText(runtime, text);
+  for (const text of itemsOf(await provider.readInbound(callback))) await receiveInbound(runtime, text);
 }
 
 async function enqueue(runtime: Runtime, notes: readonly ReceiptNote[]): Promise<void> {

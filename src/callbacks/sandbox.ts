@@ -1,12 +1,12 @@
 /** The sandbox carrier's callbacks: Standard Webhooks signatures, then receipts and inbound texts. */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
+import { receiveInbound, type Understood } from '../consent/inbound.ts';
 import { RECEIPT_STATES } from '../domain/states.ts';
 import { decodeUtf8, MAX_BODY_BYTES, parseJson, readBytes } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReceiptNote, Runtime } from '../platform/runtime.ts';
 import { parse } from '../platform/validate.ts';
-import { receiveText } from './inbound.ts';
 
 const statusBody = z.object({
   receipts: z
@@ -23,6 +23,7 @@ const statusBody = z.object({
 
 const inboundBody = z.object({
   from: z.string().regex(/^\+?\d{3,15}$/, 'must be a phone number in E.164, or a short code'),
+  to: z.string().min(3).max(16).nullable().default(null),
   text: z.string().max(4000),
 });
 
@@ -43,14 +44,11 @@ export async function sandboxStatus(runtime: Runtime, request: Request): Promise
 }
 
 /** Opt-outs and opt-ins are written before they are answered. @returns what the text was taken for. */
-export async function sandboxInbound(
-  runtime: Runtime,
-  request: Request,
-): Promise<'opt_out' | 'opt_in' | null> {
-  const { from, text } = parse(inboundBody, await verifiedBody(runtime, request));
-  return await receiveText(runtime, {
+export async function sandboxInbound(runtime: Runtime, request: Request): Promise<Understood | null> {
+  const { from, to, text } = parse(inboundBody, await verifiedBody(runtime, request));
+  return await receiveInbound(runtime, {
     from,
-    to: null,
+    to,
     text,
     // Both are signed: when the carrier sent it, in seconds, and which delivery this is.
     at: Number(request.headers.get('webhook-timestamp')) * 1000,

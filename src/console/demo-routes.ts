@@ -66,13 +66,14 @@ demoRoutes.get('/sandbox/messages', demoOnly, async (c) => {
 
 const reply = z.strictObject({
   from: text().refine((number) => readPhone(number).e164 !== null, 'must be a phone number'),
+  to: text().min(3).max(16).optional(),
   text: text().min(1, 'must not be empty').max(1600, 'must have at most 1600 characters'),
 });
 
 /** Somebody answers from the sandbox phone; the carrier passes it on through the real callback route. */
 demoRoutes.post('/sandbox/replies', demoOnly, async (c) => {
-  const { from, text } = parse(reply, await readJson(c.req.raw));
-  return await replyFrom(c.var.runtime, from, text);
+  const { from, to, text } = parse(reply, await readJson(c.req.raw));
+  return await replyFrom(c.var.runtime, from, text, to);
 });
 
 /** The numbers at which the sandbox carrier misbehaves, and how. */

@@ -27,6 +27,7 @@ export const CONTENT_REASONS = {
 export const DELIVERY_REASONS = {
   campaign_paused: 'The campaign is not live at the moment; the message waits.',
   campaign_deleted: 'The campaign was deleted before the message was sent.',
+  superseded: 'A newer word of this person made the answer untrue before it was sent.',
   expired: 'The message was still waiting when its time to live ended.',
   provider_rejected: 'The provider refused the message for good.',
   provider_busy: 'The provider did not take the message; it is tried again later.',

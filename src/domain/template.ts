@@ -13,6 +13,14 @@ import type { ContentReason } from './reasons.ts';
 export const MAX_BODY_LENGTH = 1600;
 export const MAX_TEMPLATE_LENGTH = 4000;
 
+/** The variable that is the message's own opt-out link. Neither events nor profiles can set it. */
+export const OPT_OUT_URL = 'opt_out_url';
+
+/** Whether a template may ask for the link; making one costs an HMAC. */
+export function usesOptOutUrl(template: string): boolean {
+  return template.includes(OPT_OUT_URL);
+}
+
 const liquid = new Liquid({
   strictVariables: true,
   strictFilters: true,
@@ -78,7 +86,8 @@ export function renderTemplate(
     const shown = written ? name : (name.split('.')[0] ?? name);
     const again = names.includes(shown);
     if (!again) names.push(shown);
-    if (again || !written || !PATH.test(name)) break;
+    // No event data would mend a missing link; the configuration does.
+    if (again || !written || name === OPT_OUT_URL || !PATH.test(name)) break;
     filled = withPath(filled, name.split('.'));
     mend = withPath(mend, name.split('.'));
     attempt = renderOnce(template, filled);

@@ -3,6 +3,7 @@
  * customers' profiles, the live campaigns with their policies, and the opt-outs among the numbers.
  */
 import { type Campaign, type CampaignRow, campaignFromRow } from '../campaigns/campaign.ts';
+import type { ConsentScope, OptOuts } from '../domain/consent-scope.ts';
 import type { NamedPolicy } from '../domain/policy.ts';
 import {
   STORED_SQL,
@@ -23,7 +24,7 @@ export const CONTEXT_SQL = {
   policies: `SELECT name, max(version) AS version, document, created_at FROM policies
     WHERE name IN (SELECT policy FROM campaigns WHERE trigger IN (SELECT value FROM json_each(?1)) AND state = 'live')
     GROUP BY name`,
-  suppressions: `SELECT number FROM suppressions WHERE number IN (
+  suppressions: `SELECT number, scope FROM suppressions WHERE number IN (
       SELECT value FROM json_each(?1)
       UNION SELECT e164 FROM profiles WHERE customer_id IN (SELECT value FROM json_each(?2)))`,
   findings: `SELECT number, found_at FROM number_findings WHERE number IN (
@@ -48,7 +49,7 @@ export interface Context {
   readonly campaigns: ReadonlyMap<string, readonly Campaign[]>;
   /** The newest version of each stored policy that a live campaign names. Presets are not among them. */
   readonly policies: ReadonlyMap<string, NamedPolicy>;
-  readonly optedOut: ReadonlySet<string>;
+  readonly optOuts: OptOuts;
 }
 
 export async function readContext(db: D1Database, query: ContextQuery): Promise<Context> {
@@ -79,6 +80,8 @@ export async function readContext(db: D1Database, query: ContextQuery): Promise<
     findings: findingsFrom(rows<FindingRow>(findings)),
     campaigns: live,
     policies: new Map(rows<PolicyRow>(policies).map((row) => [row.name, policyFromRow(row)])),
-    optedOut: new Set(rows<{ number: string }>(suppressions).map((row) => row.number)),
+    optOuts: new Map(
+      rows<{ number: string; scope: ConsentScope }>(suppressions).map((row) => [row.number, row.scope]),
+    ),
   };
 }

@@ -4,13 +4,16 @@ import { accepts } from 'hono/accepts';
 import { z } from 'zod';
 import { type AccessEnv, requires } from '../access/requires.ts';
 import { readCampaign } from '../campaigns/store.ts';
-import { readSuppression } from '../consent/suppressions.ts';
+import { readOptOuts } from '../consent/history.ts';
+import { optOutUrl } from '../consent/link.ts';
 import { type Attributes, readAttributes, reservedName } from '../domain/attributes.ts';
 import { compose } from '../domain/compose.ts';
+import { optedOutFor, type Purpose } from '../domain/consent-scope.ts';
 import { narrate, narrateAll } from '../domain/narrate.ts';
 import type { CountryCode } from '../domain/phone.ts';
 import { DEFAULT_POLICY, type NamedPolicy, PRESETS, presetPolicy } from '../domain/policy.ts';
 import { type ResolveInput, resolve, type Statement } from '../domain/resolve.ts';
+import { OPT_OUT_URL, usesOptOutUrl } from '../domain/template.ts';
 import { externalId, jsonObject, slug, timestamp } from '../platform/fields.ts';
 import { readJson } from '../platform/json.ts';
 import { invalid, type Problem } from '../platform/problem.ts';
@@ -48,6 +51,9 @@ const fields = z
     if (body.policy !== undefined && body.policies !== undefined) clash('policies', 'policy');
   });
 
+/** There is no such message, so the link in a dry run leads nowhere; it is as long as a real one. */
+const DRY_MESSAGE = `msg_${'0'.repeat(32)}`;
+
 type Fields = z.output<typeof fields>;
 
 export const decisionRoutes = new Hono<AccessEnv>();
@@ -63,7 +69,10 @@ decisionRoutes.post('/', requires('read'), async (c) => {
   const input: ResolveInput = {
     profile: profile && { attributes: profile.attributes, at: profile.at },
     event: { attributes: event, at: body.occurred_at ?? iso(runtime.now()) },
-    optedOut: await optOuts(runtime, body.suppressed, [profile?.attributes ?? null, event]),
+    optedOut: await optOuts(runtime, body.suppressed, campaign?.purpose ?? 'marketing', [
+      profile?.attributes ?? null,
+      event,
+    ]),
     decidedAt: iso(runtime.now()),
   };
   if (body.policies === 'all') {
@@ -79,7 +88,10 @@ decisionRoutes.post('/', requires('read'), async (c) => {
     const decision = resolve(input, policy);
     return wantsText(c) ? c.text(narrate(decision)) : c.json({ decision });
   }
-  const composed = compose(input, policy, campaign.body, templateData(body.data), profile?.values ?? {});
+  const link = usesOptOutUrl(campaign.body) ? await optOutUrl(runtime, DRY_MESSAGE) : null;
+  const values = { ...templateData(body.data), [OPT_OUT_URL]: link };
+  const attributes = { ...profile?.values, [OPT_OUT_URL]: null };
+  const composed = compose(input, policy, campaign.body, values, attributes);
   if (wantsText(c))
     return c.text(
       narrate(composed.decision) + (composed.body === null ? '' : `\nThe text:\n  ${composed.body}\n`),
@@ -154,12 +166,12 @@ function attributesOf(
 async function optOuts(
   runtime: Runtime,
   suppressed: boolean | undefined,
+  purpose: Purpose,
   sides: readonly (Attributes | null)[],
 ): Promise<ReadonlySet<string>> {
   const numbers = sides.flatMap((side) => side?.MOBILE_NUMBER?.e164 ?? []);
   if (suppressed !== undefined) return new Set(suppressed ? numbers : []);
-  const found = await Promise.all(numbers.map((number) => readSuppression(runtime.db, number)));
-  return new Set(found.flatMap((row) => (row ? [row.number] : [])));
+  return optedOutFor(await readOptOuts(runtime.db, numbers), purpose);
 }
 
 async function policyOf(

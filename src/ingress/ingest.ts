@@ -3,6 +3,7 @@
  * all that was decided. Pointers for the queue follow after the commit; a lost one is found by the sweeper.
  */
 
+import { optOutUrl } from '../consent/link.ts';
 import { enqueue } from '../delivery/outbox.ts';
 import type { Decision } from '../domain/decision.ts';
 import { accept } from '../ledger/accept.ts';
@@ -63,10 +64,11 @@ async function ingestShard(
   const answers = new Map<string, Answer>();
   const fresh: { event: TriggerEvent; decided: Decided }[] = [];
   const now = runtime.now();
+  const linkOf = (messageId: string): Promise<string | null> => optOutUrl(runtime, messageId);
   for (const event of events) {
     const stored = context.stored.get(event.id);
     if (stored) answers.set(event.id, repetition(event, stored));
-    else fresh.push({ event, decided: await decideEvent(event, context, sourceId, now) });
+    else fresh.push({ event, decided: await decideEvent(event, context, sourceId, now, linkOf) });
   }
 
   const won = await accept(

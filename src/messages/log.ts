@@ -11,7 +11,7 @@ export interface LogFilters {
 }
 
 const COLUMNS = `rowid AS cursor, id, event_id, campaign_id, customer_id, channel, sender, number, body, media_urls, state,
-  reason, detail, error, provider_code, attempts, parts, provider, provider_message_id, expires_at, created_at, updated_at`;
+  reason, detail, error, provider_code, attempts, parts, provider, provider_message_id, expires_at, created_at, updated_at, kind`;
 
 const CONDITIONS: Readonly<Record<keyof LogFilters, string>> = {
   customer_id: 'customer_id = ?',
@@ -108,6 +108,7 @@ interface MessageRow {
   readonly provider_message_id: string | null;
   readonly created_at: number;
   readonly updated_at: number;
+  readonly kind: string;
 }
 
 interface TransitionRow {
@@ -122,11 +123,14 @@ interface TransitionRow {
 }
 
 function messageJson(row: MessageRow): Record<string, unknown> {
+  const ofCampaign = row.kind === 'campaign';
   return {
     id: row.id,
-    event_id: row.event_id,
-    campaign: row.campaign_id,
-    customer_id: row.customer_id,
+    // Messages of the system itself belong to no campaign, event or customer.
+    kind: row.kind,
+    event_id: ofCampaign ? row.event_id : null,
+    campaign: ofCampaign ? row.campaign_id : null,
+    customer_id: ofCampaign ? row.customer_id : null,
     channel: row.channel,
     sender: row.sender,
     number: row.number,

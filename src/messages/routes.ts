@@ -1,6 +1,7 @@
 /** `/v1/messages`: the log, and one message with its decision and timeline. */
 import { Hono } from 'hono';
 import { type AccessEnv, requires } from '../access/requires.ts';
+import { SYSTEM_POLICY } from '../consent/system-messages.ts';
 import { MESSAGE_STATES, type MessageState } from '../domain/states.ts';
 import { flowchartSvg } from '../flowchart/svg.ts';
 import { queryInt } from '../platform/http.ts';
@@ -35,6 +36,8 @@ messageRoutes.get('/', requires('read'), async (c) => {
 messageRoutes.get('/:id/flowchart.svg', requires('read'), async (c) => {
   const { db } = c.var.runtime;
   const decision = await readDecision(db, c.req.param('id'));
+  if (decision?.policy.name === SYSTEM_POLICY)
+    throw new Problem(404, 'This message comes from the system itself; no rules were asked.');
   const policy = decision && (await readPolicy(db, decision.policy.name, decision.policy.version));
   if (!decision || !policy) throw notFound();
   return svgResponse(

@@ -12,6 +12,8 @@ export interface Bindings extends Env {
   readonly CALLBACK_SECRET?: string;
   /** Messages per second of each sender that has no pace of its own; no limit where it is not set. */
   readonly SENDER_MPS?: string;
+  /** Where this Worker is reached from outside: the base of opt-out links. */
+  readonly PUBLIC_URL?: string;
 }
 
 const seconds = z.coerce.number().positive().max(86_400);
@@ -28,6 +30,8 @@ const schema = z
     RETRY_BASE_MS: z.coerce.number().int().min(1).max(600_000).default(2000),
     DEMO: z.string().optional(),
     CALLBACK_SECRET: z.string().startsWith('whsec_').optional(),
+    OPT_OUT_SCOPE: z.enum(['all', 'marketing']).default('all'),
+    PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   })
   .refine((vars) => vars.PROVIDER_TIMEOUT_MS * 2 <= vars.LEASE_SECONDS * 1000, {
     message:
@@ -48,6 +52,10 @@ export interface Config {
   readonly retryBaseMs: number;
   readonly demo: boolean;
   readonly callbackSecret: string | null;
+  /** How far a STOP reaches. */
+  readonly optOutScope: 'all' | 'marketing';
+  /** Without a slash at its end. */
+  readonly publicUrl: string | null;
 }
 
 const known = new WeakMap<object, Config>();
@@ -69,6 +77,8 @@ export function readConfig(env: Bindings): Config {
     retryBaseMs: vars.RETRY_BASE_MS,
     demo: vars.DEMO === '1',
     callbackSecret: vars.CALLBACK_SECRET ?? null,
+    optOutScope: vars.OPT_OUT_SCOPE,
+    publicUrl: vars.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
   };
   known.set(env, config);
   return config;

@@ -5,6 +5,7 @@
  * are some dozens of calls.
  */
 
+import type { Purpose } from '../domain/consent-scope.ts';
 import type { Policy } from '../domain/policy.ts';
 import { CONTENT_REASONS } from '../domain/reasons.ts';
 import { judge } from '../domain/resolve.ts';
@@ -83,6 +84,8 @@ interface RecordedMessage {
   readonly campaign: string;
   readonly reason: string | null;
   readonly policy: string;
+  /** Absent in old rows, where every campaign was one of marketing. */
+  readonly purpose?: Purpose;
 }
 
 /** One page of a replay under a draft. */
@@ -126,27 +129,43 @@ function replayEvent(
       (query.decidedUnder === undefined || message.policy === query.decidedUnder),
   );
   if (messages.length === 0) return;
-  const { outcome, reason } = judge(readInputs(event.inputs), draft);
-  const after: Outcome = { outcome, reason };
-  for (const message of messages) {
-    const before = ruleOutcome(message.reason);
-    const kind = compare(before, after);
-    page.messages++;
-    page.totals[kind]++;
-    const campaign = page.by_campaign[message.campaign] ?? emptyTally();
-    campaign[kind]++;
-    page.by_campaign[message.campaign] = campaign;
-    count(page, before, 'before');
-    count(page, after, 'after');
-    if (kind !== 'unchanged' && page.samples[kind].length < query.samples) {
-      page.samples[kind].push({
-        event_id: event.id,
-        message_id: message.id,
-        campaign: message.campaign,
-        before,
-        after,
-      });
-    }
+  const after = {
+    marketing: outcomeFor(event, draft, 'marketing'),
+    transactional: outcomeFor(event, draft, 'transactional'),
+  };
+  for (const message of messages)
+    replayMessage(event, message, after[message.purpose ?? 'marketing'], query, page);
+}
+
+function outcomeFor(event: EventRow, draft: Policy, purpose: Purpose): Outcome {
+  const { outcome, reason } = judge(readInputs(event.inputs, purpose), draft);
+  return { outcome, reason };
+}
+
+function replayMessage(
+  event: EventRow,
+  message: RecordedMessage,
+  after: Outcome,
+  query: WhatIfQuery,
+  page: WhatIfPage & { messages: number },
+): void {
+  const before = ruleOutcome(message.reason);
+  const kind = compare(before, after);
+  page.messages++;
+  page.totals[kind]++;
+  const campaign = page.by_campaign[message.campaign] ?? emptyTally();
+  campaign[kind]++;
+  page.by_campaign[message.campaign] = campaign;
+  count(page, before, 'before');
+  count(page, after, 'after');
+  if (kind !== 'unchanged' && page.samples[kind].length < query.samples) {
+    page.samples[kind].push({
+      event_id: event.id,
+      message_id: message.id,
+      campaign: message.campaign,
+      before,
+      after,
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:test';
 import { Webhook } from 'standardwebhooks';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { keywordOf } from '../../src/consent/keywords.ts';
+import { understand } from '../../src/consent/classify.ts';
 import { call, goodEvent, putCampaign, storedMessage, uniqueNumber } from '../support.ts';
 
 describe('keywords', () => {
@@ -22,18 +22,14 @@ describe('keywords', () => {
     'cancel',
     'Unsubscribe',
     'please opt me out',
-  ])('%j opts out', (text) => expect(keywordOf(text)).toBe('opt_out'));
-  it.each(['START', 'unstop', 'Start!'])('%j opts in', (text) => expect(keywordOf(text)).toBe('opt_in'));
-  it.each([
-    '',
-    'stop by the store',
-    'the weekend',
-    'cancel my appointment',
-    'bus stop',
-    'nonstop',
-    'yes',
-    'thanks',
-  ])('%j is just a text', (text) => expect(keywordOf(text)).toBeNull());
+  ])('%j opts out', (text) => expect(understand(text)).toMatchObject({ kind: 'opt_out', doubt: false }));
+  it.each(['START', 'unstop', 'Start!'])('%j opts in', (text) =>
+    expect(understand(text)?.kind).toBe('opt_in'),
+  );
+  it.each(['', 'stop by the store', 'the weekend', 'cancel my appointment', 'bus stop', 'nonstop', 'thanks'])(
+    '%j is just a text',
+    (text) => expect(understand(text)).toBeNull(),
+  );
 });
 
 describe('an opt-out', () => {
@@ -78,6 +74,14 @@ describe('an opt-out', () => {
     expect((await signup(number)).state).toBe('queued');
   });
 
+  it('by API refuses a national number without a country, and takes a short code that said STOP', async () => {
+    expect((await call('PUT', '/v1/suppressions/4155550123')).status).toBe(422);
+    expect((await call('PUT', '/v1/suppressions/72346')).body).toMatchObject({
+      number: '72346',
+      opted_out: true,
+    });
+  });
+
   it('is kept in records that nobody can change', async () => {
     const number = uniqueNumber();
     await call('PUT', `/v1/suppressions/${number}`, {});
@@ -119,7 +123,8 @@ describe('words that carriers deliver twice or out of order', () => {
       authorization: '',
     });
   };
-  const isOut = async (number: string) => (await call('GET', `/v1/suppressions/${number}`)).status === 200;
+  const isOut = async (number: string) =>
+    (await call('GET', `/v1/suppressions/${number}`)).body.opted_out === true;
   const now = Math.floor(Date.now() / 1000);
 
   it.each<[string, [string, number, string][], boolean]>([

@@ -60,3 +60,6 @@ export const TEST_NUMBERS: Readonly<Record<string, Behaviour>> = {
 export function behaviourOf(number: string): Behaviour {
   return Object.hasOwn(TEST_NUMBERS, number) ? (TEST_NUMBERS[number] ?? NORMAL) : NORMAL;
 }
+
+/** Answers where a text from the sandbox phone names no number that it was sent to. */
+export const SANDBOX_SENDER = '+18005550100';
