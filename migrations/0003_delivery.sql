@@ -11,7 +11,8 @@ ALTER TABLE messages ADD COLUMN send_at INTEGER;                              --
 ALTER TABLE messages ADD COLUMN parts INTEGER;                                -- as the provider counted them
 
 CREATE INDEX messages_unknown ON messages (called_at) WHERE state = 'unknown';
-CREATE INDEX messages_waiting ON messages (reason, provider, sender) WHERE state = 'held';
+CREATE INDEX messages_resting ON messages (reason, provider, sender)
+  WHERE state = 'held' AND reason IN ('sender_paused', 'provider_resting', 'no_provider');
 CREATE INDEX messages_refused ON messages (updated_at) WHERE state IN ('failed', 'expired');
 
 -- The timeline names the provider and its code at every step.

@@ -25,11 +25,15 @@ export const FIRST_PROBE_MS = PAUSE_FIRST_PROBE_MS;
 export const SUPPRESSED_JOIN = `suppressions s ON s.number = m.number AND m.kind = 'campaign'
         AND (s.scope = 'all' OR c.purpose IS NOT 'transactional')`;
 
-const ROUTE = `CASE WHEN coalesce(c.providers, '[]') = '[]' THEN ?5 ELSE c.providers END`;
+/** A message of the system itself answers through the provider that brought what it answers. `given`: the default route. */
+const route = (
+  given: string,
+): string => `CASE WHEN m.kind <> 'campaign' AND m.provider IS NOT NULL THEN json_array(m.provider)
+        WHEN coalesce(c.providers, '[]') = '[]' THEN ${given} ELSE c.providers END`;
 
 /** What may be sent at all, and on which route. What is turned aside here never comes to a provider. */
 const GIVEN = `SELECT m.id, m.sender, m.channel, m.attempts, m.tried, m.due_at, m.expires_at, m.reason AS was,
-      ${ROUTE} AS route,
+      ${route('?5')} AS route,
       CASE WHEN s.number IS NOT NULL THEN 'suppressed'
            WHEN m.expires_at <= ?2 THEN 'expired'
            WHEN m.kind <> 'campaign' THEN 'sending'
@@ -154,7 +158,7 @@ export const CLAIM_SQL = {
     WHERE opens > 0 AND open_until <= ?2 AND provider IN (SELECT m.provider FROM ${MINE} WHERE m.state = 'sending')`,
   /** What the claim holds, and what it put off. Read by the claim's id, so a repetition finds the same. Bound: ids, default route, claim. */
   rows: `SELECT m.id, m.state, m.channel, m.sender, m.number, m.body, m.media_urls, m.attempts, m.attempts_base, m.expires_at,
-      m.due_at, m.send_at, m.provider, m.tried, CASE WHEN coalesce(c.providers, '[]') = '[]' THEN ?2 ELSE c.providers END AS route
+      m.due_at, m.send_at, m.provider, m.tried, ${route('?2')} AS route
     FROM ${MINE} LEFT JOIN campaigns c ON c.id = m.campaign_id
     WHERE m.state IN ('sending', 'queued') ORDER BY m.send_at`,
   /** Which messages of a claim have been opted out of since. Bound: ids. */

@@ -134,6 +134,20 @@ describe('a route', () => {
     expect((await storedMessage(mms)).state).toBe('sent');
   });
 
+  it('of a message of the system itself is the provider that brought what it answers', async () => {
+    const runtime = shortTimes(testRuntime());
+    const [sandbox, plivo] = [fake('sandbox'), fake('plivo', no('country_not_enabled'))];
+    const id = await accepted(runtime);
+    await env.DB.prepare(
+      `UPDATE messages SET kind = 'help', campaign_id = '', provider = 'plivo' WHERE id = ?1`,
+    )
+      .bind(id)
+      .run();
+    await drain(runtime, [id], bookOf(sandbox, plivo));
+    expect([sandbox.calls, plivo.calls]).toEqual([[], [id]]);
+    expect((await storedMessage(id)).state).toBe('failed');
+  });
+
   it('is the configured one where a campaign names none', async () => {
     const runtime = shortTimes(testRuntime(), { providers: ['plivo', 'bird'] });
     const [first, second] = [fake('plivo', no('country_not_enabled')), fake('bird')];
