@@ -3,7 +3,7 @@
 -- What the provider said last, in our words (`error`, see src/delivery/errors.ts) and in its own.
 ALTER TABLE messages ADD COLUMN error TEXT;
 ALTER TABLE messages ADD COLUMN provider_code TEXT;
-ALTER TABLE messages ADD COLUMN tried TEXT NOT NULL DEFAULT '{}';             -- JSON: provider → "no" for good, "later" in this round
+ALTER TABLE messages ADD COLUMN tried TEXT NOT NULL DEFAULT '{}';             -- JSON: provider → "no" for good, or not before a time
 ALTER TABLE messages ADD COLUMN attempts_base INTEGER NOT NULL DEFAULT 0;     -- attempts before the last retry by hand
 ALTER TABLE messages ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;          -- 1: sent again though an earlier call may have been taken
 ALTER TABLE messages ADD COLUMN called_at INTEGER;                            -- when it was last claimed
@@ -11,7 +11,8 @@ ALTER TABLE messages ADD COLUMN send_at INTEGER;                              --
 ALTER TABLE messages ADD COLUMN parts INTEGER;                                -- as the provider counted them
 
 CREATE INDEX messages_unknown ON messages (called_at) WHERE state = 'unknown';
-CREATE INDEX messages_waiting ON messages (reason, provider, sender) WHERE state = 'held';
+CREATE INDEX messages_resting ON messages (reason, provider, sender)
+  WHERE state = 'held' AND reason IN ('sender_paused', 'provider_resting', 'no_provider');
 CREATE INDEX messages_refused ON messages (updated_at) WHERE state IN ('failed', 'expired');
 
 -- The timeline names the provider and its code at every step.

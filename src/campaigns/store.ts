@@ -31,7 +31,7 @@ export const CAMPAIGN_SQL = {
     RETURNING *`,
   delete: 'DELETE FROM campaigns WHERE id = ?1',
   /** Messages that a pause held become due; the sweeper releases them and the claim looks at the campaign again. */
-  wakeHeld: `UPDATE messages SET due_at = ?2 WHERE campaign_id = ?1 AND state = 'held' AND +reason = 'campaign_paused'`,
+  wakeHeld: `UPDATE messages SET due_at = ?2 WHERE campaign_id = ?1 AND state = 'held' AND reason = 'campaign_paused'`,
 } as const;
 
 export async function listCampaigns(db: D1Database): Promise<Campaign[]> {

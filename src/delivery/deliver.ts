@@ -6,6 +6,7 @@
  * provider is called at most once for a message, and the next provider of a route is called under a claim of its own.
  */
 import { type ClaimedMessage, claimBatch, optedOutSince } from '../ledger/claim.ts';
+import { SLOT_HORIZON_MS } from '../ledger/claim-sql.ts';
 import { type Settlement, settle } from '../ledger/settle.ts';
 import { newId } from '../platform/ids.ts';
 import { errorText, log } from '../platform/log.ts';
@@ -54,6 +55,9 @@ export async function deliver(
     if (optedOut === 'not known') return uncalled(message, 'queued', 'lease_too_short', runtime.now());
     if (optedOut.has(message.id)) return uncalled(message, 'suppressed', 'opted_out', null);
     const now = runtime.now();
+    // Calls that come late to their slots would bunch up behind a slow one.
+    if (message.sendAt !== null && now > message.sendAt + SLOT_HORIZON_MS)
+      return uncalled(message, 'queued', 'paced', now);
     const provider = book(message.provider);
     if (!provider || now + config.providerTimeoutMs >= leaseUntil || now >= message.expiresAt)
       return uncalled(message, 'queued', 'lease_too_short', now);
@@ -62,13 +66,28 @@ export async function deliver(
     const usable = (name: string): boolean => book(name)?.channels.includes(message.channel) ?? false;
     return await settlementOf(runtime, message, outcome, usable);
   });
-  const { early } = await settle(shard.db, claimId, settlements, runtime.now(), tallies(calls));
+  const { early, opened } = await settle(shard.db, claimId, settlements, runtime.now(), tallies(calls));
+  report(settlements, opened);
   await applyEffectsOf(runtime, shard.db, early);
   await enqueueLater(
     runtime,
     shard,
     settlements.filter((settled) => settled.state === 'queued'),
   );
+}
+
+/** Who rests from now on. The sender itself stays out of the log; /health names it. */
+function report(settlements: readonly Settlement[], opened: readonly string[]): void {
+  for (const provider of opened) log('error', 'delivery.provider_rests', { provider });
+  for (const { id, provider, effect } of settlements) {
+    if (effect?.kind === 'pause_sender')
+      log('error', 'delivery.sender_paused', {
+        provider,
+        message: id,
+        error: effect.error,
+        code: effect.code,
+      });
+  }
 }
 
 /** Pointers for what is tried again, by the whole seconds until it is due. */

@@ -69,15 +69,12 @@ function refused(
     return { ...said, state: 'queued', reason: 'sender_refused', dueAt: runtime.now() };
   }
   const tried: Tried = { ...message.tried, [message.provider]: 'no' };
-  if (faultOf(error.code) !== 'provider')
-    return { ...said, state: 'failed', reason: 'provider_rejected', tried };
-  if (othersLeft(message, tried, usable)) return goOn(runtime, said, tried);
-  // The others of this round were only busy: they are asked again.
-  if (Object.values(tried).includes('later')) return again(runtime, message, null, said, tried);
+  if (faultOf(error.code) === 'provider')
+    return again(runtime, message, said, tried, usable, 'provider_rejected');
   return { ...said, state: 'failed', reason: 'provider_rejected', tried };
 }
 
-/** A definite “not sent” that may change by itself: the next provider at once, or the same again later. */
+/** A definite “not sent” that may change by itself: this provider not before its time, another of the route at once. */
 function putOff(
   runtime: Runtime,
   message: ClaimedMessage,
@@ -85,47 +82,40 @@ function putOff(
   said: Said,
   usable: Usable,
 ): Settlement {
-  const tried: Tried = { ...message.tried, [message.provider]: 'later' };
-  return othersLeft(message, tried, usable)
-    ? goOn(runtime, said, tried)
-    : again(runtime, message, afterMs, said, tried);
+  const { config } = runtime;
+  const waitMs = Math.max(Math.ceil(afterMs ?? 0), backoffMs(message.attemptOfRound, config.retryBaseMs));
+  const tried: Tried = { ...message.tried, [message.provider]: runtime.now() + waitMs };
+  if (message.attemptOfRound >= config.maxAttempts)
+    return { ...said, state: 'failed', reason: 'retries_exhausted', tried };
+  return again(runtime, message, said, tried, usable, 'retries_exhausted');
 }
 
-function goOn(runtime: Runtime, said: Said, tried: Tried): Settlement {
-  return { ...said, state: 'queued', reason: 'next_provider', dueAt: runtime.now(), tried };
-}
-
-/** Another round, later, with those that said “later”; never past the message's end of life. */
+/** The next provider of the route at once, or the first that may be asked again; never past the message's end of life. */
 function again(
   runtime: Runtime,
   message: ClaimedMessage,
-  afterMs: number | null,
   said: Said,
   tried: Tried,
+  usable: Usable,
+  otherwise: 'provider_rejected' | 'retries_exhausted',
 ): Settlement {
-  const { config } = runtime;
-  if (message.attemptOfRound >= config.maxAttempts)
-    return { ...said, state: 'failed', reason: 'retries_exhausted', tried };
-  const waitMs = Math.max(Math.ceil(afterMs ?? 0), backoffMs(message.attemptOfRound, config.retryBaseMs));
-  const left = Object.entries(tried).filter(([, answer]) => answer === 'no');
-  return {
-    ...said,
-    state: 'queued',
-    reason: 'provider_busy',
-    dueAt: Math.min(runtime.now() + waitMs, message.expiresAt),
-    tried: Object.fromEntries(left),
-  };
-}
-
-function othersLeft(message: ClaimedMessage, tried: Tried, usable: Usable): boolean {
-  return message.route.some((provider) => usable(provider) && !Object.hasOwn(tried, provider));
+  const now = runtime.now();
+  const times = message.route.filter(usable).flatMap((provider) => {
+    const answer = tried[provider] ?? now;
+    return answer === 'no' ? [] : [answer];
+  });
+  if (times.length === 0) return { ...said, state: 'failed', reason: otherwise, tried };
+  const at = Math.min(...times);
+  return at <= now
+    ? { ...said, state: 'queued', reason: 'next_provider', dueAt: now, tried }
+    : { ...said, state: 'queued', reason: 'provider_busy', dueAt: Math.min(at, message.expiresAt), tried };
 }
 
 /** Turned aside before the call: not an attempt, and nobody was asked. */
 export function uncalled(
   message: ClaimedMessage,
   state: 'queued' | 'suppressed',
-  reason: 'lease_too_short' | 'opted_out',
+  reason: 'lease_too_short' | 'paced' | 'opted_out',
   dueAt: number | null,
 ): Settlement {
   return { ...NOTHING, id: message.id, provider: message.provider, state, reason, dueAt, uncalled: 1 };

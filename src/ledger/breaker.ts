@@ -39,10 +39,11 @@ export const BREAKER_SQL = {
     WHERE opens = 0`,
   open: `UPDATE provider_state SET opens = 1, open_since = ?2, open_until = ?2 + ${BREAKER_REST_MS}, calls = 0, failures = 0
     FROM ${TALLIES} WHERE provider_state.provider = j.value ->> 'provider' AND opens = 0
-      AND provider_state.calls >= ${BREAKER_MIN_CALLS} AND provider_state.failures * 2 >= provider_state.calls`,
+      AND provider_state.calls >= ${BREAKER_MIN_CALLS} AND provider_state.failures * 2 >= provider_state.calls
+    RETURNING provider_state.provider`,
 } as const;
 
-/** For the transaction that settles the claim. Repeated after a lost answer it counts twice, which only tires it sooner. */
+/** For the transaction that settles the claim; the last one returns the providers that rest from now on. Repeated after a lost answer it counts twice, which only tires it sooner. */
 export function breakerStatements(
   db: D1Database,
   tallies: readonly Tally[],

@@ -25,11 +25,15 @@ export const FIRST_PROBE_MS = PAUSE_FIRST_PROBE_MS;
 export const SUPPRESSED_JOIN = `suppressions s ON s.number = m.number AND m.kind = 'campaign'
         AND (s.scope = 'all' OR c.purpose IS NOT 'transactional')`;
 
-const ROUTE = `CASE WHEN coalesce(c.providers, '[]') = '[]' THEN ?5 ELSE c.providers END`;
+/** A message of the system itself answers through the provider that brought what it answers. `given`: the default route. */
+const route = (
+  given: string,
+): string => `CASE WHEN m.kind <> 'campaign' AND m.provider IS NOT NULL THEN json_array(m.provider)
+        WHEN coalesce(c.providers, '[]') = '[]' THEN ${given} ELSE c.providers END`;
 
 /** What may be sent at all, and on which route. What is turned aside here never comes to a provider. */
 const GIVEN = `SELECT m.id, m.sender, m.channel, m.attempts, m.tried, m.due_at, m.expires_at, m.reason AS was,
-      ${ROUTE} AS route,
+      ${route('?5')} AS route,
       CASE WHEN s.number IS NOT NULL THEN 'suppressed'
            WHEN m.expires_at <= ?2 THEN 'expired'
            WHEN m.kind <> 'campaign' THEN 'sending'
@@ -47,13 +51,16 @@ const GIVEN = `SELECT m.id, m.sender, m.channel, m.attempts, m.tried, m.due_at, 
       LEFT JOIN ${SUPPRESSED_JOIN}
     WHERE m.state = 'queued' AND m.due_at <= ?2 + ${CLOCK_SKEW_MS}`;
 
-/** How each provider of a message's route stands. `probe`: it rests, and the time to try one has come. */
+/**
+ * How each provider of a message's route stands. `tried`: it said “no” (a text, and so greater than any number), or “not
+ * before” a time that is still to come. `probe`: it rests, and the time to try one has come.
+ */
 const OPTIONS = `SELECT v.id, a.key AS place, a.value AS provider,
       iif(p.provider IS NULL, '', v.sender) AS probe_key,
       iif(coalesce(p.provider, q.provider) IS NULL, ${BREAKER_PROBES}, 1) AS probes,
       iif(coalesce(p.provider, q.provider) IS NULL, 'provider_resting', 'sender_paused') AS waits,
       CASE WHEN ?6 IS NOT NULL AND a.value || ':' || v.channel NOT IN (SELECT value FROM json_each(?6)) THEN 'missing'
-           WHEN v.tried ->> a.value IS NOT NULL THEN 'tried'
+           WHEN v.tried ->> a.value > ?2 + ${CLOCK_SKEW_MS} THEN 'tried'
            WHEN max(coalesce(p.probe_at, 0), coalesce(q.probe_at, 0), coalesce(o.open_until, 0)) > ?2 THEN 'rests'
            WHEN p.provider IS NOT NULL OR q.provider IS NOT NULL OR o.opens > 0 THEN 'probe'
            ELSE 'works' END AS standing
@@ -93,11 +100,18 @@ const SLOTTED = `SELECT v.*, max(v.next_slot, ?2) + (v.k - 1) * v.gap AS slot,
       v.gap IS NULL OR (v.contends AND max(v.next_slot, ?2) + (v.k - 1) * v.gap <= ?2 + ${SLOT_HORIZON_MS}) AS granted
     FROM paced v`;
 
+/** When the first provider that said “not before” may be asked again. */
+const BUSY_UNTIL = `(SELECT min(a.value) FROM json_each(v.tried) a WHERE a.type = 'integer' AND a.value > ?2 + ${CLOCK_SKEW_MS})`;
+
 const VERDICTS = `SELECT v.id, v.expires_at, v.slot,
-      CASE WHEN v.verdict <> 'sending' THEN v.verdict WHEN v.provider IS NULL THEN 'held' WHEN v.granted THEN 'sending' ELSE 'queued' END AS verdict,
-      CASE WHEN v.verdict <> 'sending' THEN v.reason WHEN v.provider IS NULL THEN coalesce(v.waits, 'no_provider')
+      CASE WHEN v.verdict <> 'sending' THEN v.verdict
+           WHEN v.provider IS NULL THEN iif(${BUSY_UNTIL} IS NULL, 'held', 'queued')
+           WHEN v.granted THEN 'sending' ELSE 'queued' END AS verdict,
+      CASE WHEN v.verdict <> 'sending' THEN v.reason
+           WHEN v.provider IS NULL THEN iif(${BUSY_UNTIL} IS NULL, coalesce(v.waits, 'no_provider'), 'provider_busy')
            WHEN v.granted THEN NULL ELSE 'paced' END AS reason,
       coalesce(v.provider, v.rests_provider) AS provider,
+      ${BUSY_UNTIL} AS busy_until,
       max(v.queue_end, v.next_slot, ?2) + v.gap * (sum(v.granted) OVER (PARTITION BY v.sender, v.provider IS NULL)
         + row_number() OVER (PARTITION BY v.sender, v.provider IS NULL, v.granted ORDER BY v.due_at, v.id)) AS put_off_to
     FROM slotted v`;
@@ -119,7 +133,7 @@ export const CLAIM_SQL = {
       provider = coalesce(v.provider, messages.provider),
       due_at = CASE v.verdict WHEN 'sending' THEN ?4
         WHEN 'held' THEN iif(v.reason = 'no_provider', min(?2 + ${NO_PROVIDER_AGAIN_MS}, v.expires_at), v.expires_at)
-        WHEN 'queued' THEN min(CAST(v.put_off_to AS INTEGER), v.expires_at) END,
+        WHEN 'queued' THEN min(iif(v.reason = 'paced', CAST(v.put_off_to AS INTEGER), v.busy_until), v.expires_at) END,
       claim_id = ?3,
       attempts = attempts + (v.verdict = 'sending'),
       send_at = iif(v.verdict = 'sending', CAST(ceil(v.slot) AS INTEGER), NULL),
@@ -144,9 +158,9 @@ export const CLAIM_SQL = {
     WHERE opens > 0 AND open_until <= ?2 AND provider IN (SELECT m.provider FROM ${MINE} WHERE m.state = 'sending')`,
   /** What the claim holds, and what it put off. Read by the claim's id, so a repetition finds the same. Bound: ids, default route, claim. */
   rows: `SELECT m.id, m.state, m.channel, m.sender, m.number, m.body, m.media_urls, m.attempts, m.attempts_base, m.expires_at,
-      m.due_at, m.send_at, m.provider, m.tried, CASE WHEN coalesce(c.providers, '[]') = '[]' THEN ?2 ELSE c.providers END AS route
+      m.due_at, m.send_at, m.provider, m.tried, ${route('?2')} AS route
     FROM ${MINE} LEFT JOIN campaigns c ON c.id = m.campaign_id
-    WHERE m.state = 'sending' OR (m.state = 'queued' AND m.reason = 'paced') ORDER BY m.send_at`,
+    WHERE m.state IN ('sending', 'queued') ORDER BY m.send_at`,
   /** Which messages of a claim have been opted out of since. Bound: ids. */
   optedOutSince: `SELECT m.id FROM json_each(?1) j JOIN messages m ON m.id = j.value
       LEFT JOIN campaigns c ON c.id = m.campaign_id JOIN ${SUPPRESSED_JOIN}`,

@@ -26,8 +26,8 @@ export interface Routing {
 
 const SANDBOX: Routing = { defaultRoute: ['sandbox'], usable: null, gapMs: null };
 
-/** What each provider said in this round: `no` for good, `later` for now. */
-export type Tried = Readonly<Record<string, 'no' | 'later'>>;
+/** What providers said that did not take the message: `no` for good, or not before a time, milliseconds since 1970. */
+export type Tried = Readonly<Record<string, 'no' | number>>;
 
 /** A message that this worker, and nobody else, may now give to `provider`, once. Times in milliseconds since 1970. */
 export interface ClaimedMessage {
@@ -52,7 +52,7 @@ export interface ClaimedMessage {
 
 export interface Claim {
   readonly claimed: readonly ClaimedMessage[];
-  /** What its sender's pace puts off, with its time. */
+  /** What its sender's pace or its busy providers put off, with its time. */
   readonly putOff: readonly { readonly id: string; readonly dueAt: number }[];
 }
 

@@ -1,5 +1,6 @@
 /** What the ledger knows of trouble: counts and lists, each bounded. */
 import { SENDER_SQL, type SenderPause } from './senders.ts';
+import { RESTING } from './sweep.ts';
 
 /** Counting stops here: beyond, the exact figure helps nobody. */
 export const COUNT_LIMIT = 10_000;
@@ -9,7 +10,7 @@ export const HEALTH_SQL = {
   unknown: `SELECT count(*) AS older, coalesce(sum(b.reason = 'outcome_unknowable'), 0) AS unknowable
     FROM (SELECT reason FROM messages WHERE state = 'unknown' AND called_at < ?1 LIMIT ${COUNT_LIMIT}) b`,
   receipts: `SELECT count(*) AS unmatched FROM (SELECT 1 FROM receipts WHERE received_at < ?1 LIMIT ${COUNT_LIMIT}) b`,
-  waiting: `SELECT count(*) AS waiting FROM (SELECT 1 FROM messages WHERE state = 'held' AND reason = ?1 LIMIT ${COUNT_LIMIT}) b`,
+  waiting: `SELECT count(*) AS waiting FROM (SELECT 1 FROM messages m WHERE ${RESTING} AND m.reason = ?1 LIMIT ${COUNT_LIMIT}) b`,
 } as const;
 
 export interface RestingProvider {

@@ -85,6 +85,8 @@ export interface Settled {
   /** Messages that this claim still held. */
   readonly ids: ReadonlySet<string>;
   readonly early: readonly EarlyReceipt[];
+  /** Providers whose breaker this opened. */
+  readonly opened: readonly string[];
 }
 
 /** Writes the outcomes of one claim. Idempotent, and repeated when D1 fails. */
@@ -95,7 +97,7 @@ export async function settle(
   now: number,
   tallies: readonly Tally[] = [],
 ): Promise<Settled> {
-  if (settlements.length === 0) return { ids: new Set(), early: [] };
+  if (settlements.length === 0) return { ids: new Set(), early: [], opened: [] };
   const json = JSON.stringify(settlements);
   const statements = [db.prepare(SETTLE_SQL.settle).bind(json, claimId, now)];
   const accepted = settlements.some((settlement) => settlement.providerMessageId !== null);
@@ -115,5 +117,6 @@ export async function settle(
   return {
     ids: new Set(rows<{ id: string }>(results[0]).map((row) => row.id)),
     early: accepted ? rows<EarlyReceipt>(results[1]) : [],
+    opened: tallies.length > 0 ? rows<{ provider: string }>(results.at(-1)).map((row) => row.provider) : [],
   };
 }

@@ -16,13 +16,15 @@ const UNKNOWN_AFTER = `1000 * coalesce((SELECT unknown_after_seconds FROM campai
 /** How many messages are let go at once to try a provider that rested. */
 const TRIES = 3;
 
-const WAITING = `FROM messages m WHERE m.state = 'held' AND m.reason =`;
+/** Word for word the condition of the index `messages_resting`, which is used for nothing else. */
+export const RESTING = `m.state = 'held' AND m.reason IN ('sender_paused', 'provider_resting', 'no_provider')`;
+const WAITING = `FROM messages m WHERE ${RESTING} AND m.reason =`;
 
 export const SWEEP_SQL = {
   requeueLost: `UPDATE messages SET due_at = ?2, updated_at = ?2
     WHERE id IN (${DUE} 'queued' ORDER BY due_at LIMIT ?3) RETURNING id`,
   release: `UPDATE messages SET state = 'queued', reason = NULL, detail = NULL, due_at = ?1, updated_at = ?1
-    WHERE id IN (${DUE} 'held' AND +reason IN ('campaign_paused', 'sender_paused', 'provider_resting', 'no_provider')
+    WHERE id IN (${DUE} 'held' AND reason IN ('campaign_paused', 'sender_paused', 'provider_resting', 'no_provider')
       ORDER BY due_at LIMIT ?2) RETURNING id`,
   giveUpLeases: `UPDATE messages SET state = 'unknown', reason = 'lease_expired', due_at = ?1 + ?2, updated_at = ?1
     WHERE id IN (${DUE} 'sending' ORDER BY due_at LIMIT ?3) RETURNING id`,
@@ -43,7 +45,7 @@ export const WAKE_SQL = {
     FROM sender_pauses b WHERE b.probe_at <= ?1 LIMIT ?2)`,
   rested: `UPDATE messages SET due_at = ?1 WHERE id IN (SELECT m.id ${WAITING} 'provider_resting'
     AND NOT EXISTS (SELECT 1 FROM provider_state o WHERE o.provider = m.provider AND o.opens > 0) LIMIT ?2)`,
-  tryRested: `UPDATE messages SET due_at = ?1 WHERE id IN (SELECT m.id FROM messages m WHERE m.state = 'held' AND m.reason = 'provider_resting'
+  tryRested: `UPDATE messages SET due_at = ?1 WHERE id IN (SELECT m.id ${WAITING} 'provider_resting'
     AND m.provider = ?3 AND EXISTS (SELECT 1 FROM provider_state o WHERE o.provider = ?3 AND o.open_until <= ?1) LIMIT ${TRIES})`,
 } as const;
 

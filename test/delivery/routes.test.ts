@@ -95,6 +95,28 @@ describe('a route', () => {
     expect((await storedMessage(id)).state).toBe('sent');
   });
 
+  it('does not wait for a resting provider where another said “not before”: it is asked then', async () => {
+    const runtime = shortTimes(testRuntime());
+    const from = '+18005550199';
+    const [twilio, bird] = [
+      fake('twilio', later(90_000), taken({ id: 'y' })),
+      fake('bird', no('sender_invalid')),
+    ];
+    const book = bookOf(twilio, bird);
+    const blocked = await accepted(runtime, undefined, { providers: ['bird'], sender: from });
+    await drain(runtime, [blocked], book);
+    const id = await accepted(runtime, undefined, { providers: ['twilio', 'bird'], sender: from });
+    await drain(runtime, [id], book);
+    expect(await storedMessage(id)).toMatchObject({ state: 'queued', reason: 'provider_busy' });
+    runtime.advance(40_000);
+    await drain(runtime, [id], book);
+    expect(twilio.calls).toHaveLength(1); // Retry-After is kept
+    runtime.advance(51_000);
+    await drain(runtime, [id], book);
+    expect([twilio.calls.length, bird.calls]).toEqual([2, [blocked]]);
+    expect((await storedMessage(id)).state).toBe('sent');
+  });
+
   it('skips a provider that is not set up or has no such channel; with none left the message waits and says so', async () => {
     const runtime = shortTimes(testRuntime());
     const telnyx = fake('telnyx');
@@ -110,6 +132,20 @@ describe('a route', () => {
     await sweep(runtime, bookOf(telnyx));
     await drain(runtime, [mms], bookOf(telnyx));
     expect((await storedMessage(mms)).state).toBe('sent');
+  });
+
+  it('of a message of the system itself is the provider that brought what it answers', async () => {
+    const runtime = shortTimes(testRuntime());
+    const [sandbox, plivo] = [fake('sandbox'), fake('plivo', no('country_not_enabled'))];
+    const id = await accepted(runtime);
+    await env.DB.prepare(
+      `UPDATE messages SET kind = 'help', campaign_id = '', provider = 'plivo' WHERE id = ?1`,
+    )
+      .bind(id)
+      .run();
+    await drain(runtime, [id], bookOf(sandbox, plivo));
+    expect([sandbox.calls, plivo.calls]).toEqual([[], [id]]);
+    expect((await storedMessage(id)).state).toBe('failed');
   });
 
   it('is the configured one where a campaign names none', async () => {

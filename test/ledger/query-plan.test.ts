@@ -4,7 +4,7 @@ import { CAMPAIGN_SQL } from '../../src/campaigns/store.ts';
 import { SANDBOX_RECEIPT_SQL } from '../../src/delivery/sandbox/receipts.ts';
 import { CONTEXT_SQL } from '../../src/ingress/context.ts';
 import { RECEIPTS_SQL } from '../../src/ledger/receipts.ts';
-import { SWEEP_SQL } from '../../src/ledger/sweep.ts';
+import { SWEEP_SQL, WAKE_SQL } from '../../src/ledger/sweep.ts';
 import { listSql } from '../../src/messages/log.ts';
 import { WHAT_IF_SQL } from '../../src/policies/what-if.ts';
 import { RUN_SQL } from '../../src/profiles/sync-runs.ts';
@@ -82,6 +82,8 @@ describe('no statement of the hot path scans a table', () => {
     expect(await uses(listSql({ customer_id: 'c' }).sql)).toContain(
       'INDEX messages_by_customer (customer_id=?',
     );
+    for (const sql of Object.values(WAKE_SQL))
+      expect(await uses(sql)).toContain('INDEX messages_resting (reason=?');
     expect(await uses(CAMPAIGN_SQL.wakeHeld)).toContain('INDEX messages_held (campaign_id=?)');
     expect(await uses(SANDBOX_RECEIPT_SQL.owed)).toContain('INDEX sandbox_messages_owed (receipt_due_at<?)');
     expect(await uses(WHAT_IF_SQL.page)).toContain('INDEX events_by_time (received_at>? AND received_at<?)');
