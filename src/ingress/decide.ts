@@ -2,11 +2,14 @@
 import type { Campaign } from '../campaigns/campaign.ts';
 import { compose } from '../domain/compose.ts';
 import type { Decision } from '../domain/decision.ts';
+import { groundsOf } from '../domain/grounds.ts';
 import { type NamedPolicy, presetPolicy } from '../domain/policy.ts';
 import type { ResolveInput } from '../domain/resolve.ts';
+import { hold, onlyMissing } from '../domain/waiting.ts';
 import type { NewEvent, NewMessage } from '../ledger/accept.ts';
 import { recordInputs } from '../ledger/inputs.ts';
 import type { AnswerMessage } from '../ledger/stored.ts';
+import { durationSeconds } from '../platform/duration.ts';
 import { derivedId } from '../platform/ids.ts';
 import { iso } from '../platform/sql.ts';
 import type { Context } from './context.ts';
@@ -16,6 +19,20 @@ export interface Decided {
   readonly event: NewEvent;
   readonly messages: readonly NewMessage[];
   readonly answer: readonly (AnswerMessage & { readonly decision: Decision })[];
+}
+
+const STATE_OF = { deliver: 'queued', suppress: 'suppressed', hold: 'held' } as const;
+
+/** The decision, put off where the campaign waits for profiles and nothing but something missing stands against it. */
+export function heldIfMissing(decision: Decision, campaign: Campaign, now: number): Decision {
+  if (campaign.wait_for_profile === null || !onlyMissing(decision)) return decision;
+  return hold(decision, waitEnd(campaign, now));
+}
+
+/** When a wait that begins now is over: the time to live counts from the event, too. */
+function waitEnd(campaign: Campaign, now: number): number {
+  const wait = durationSeconds(campaign.wait_for_profile ?? '0s');
+  return now + Math.min(wait, campaign.ttl_seconds) * 1000;
 }
 
 /** @param now when the event was received and decided, milliseconds since 1970. */
@@ -36,10 +53,13 @@ export async function decideEvent(
   const messages: NewMessage[] = [];
   const answer: Decided['answer'][number][] = [];
   for (const campaign of context.campaigns.get(event.type) ?? []) {
-    const policy = policyOf(campaign, context);
-    const { decision, body, detail } = compose(input, policy, campaign.body, data, profile?.values ?? {});
+    const policy = policyOf(campaign, context.policies);
+    const composed = compose(input, policy, campaign.body, data, profile?.values ?? {});
+    const { body, detail } = composed;
+    const decision = heldIfMissing(composed.decision, campaign, now);
+    const waits = decision.outcome === 'hold';
     const id = await derivedId('msg', campaign.id, event.id);
-    const state = decision.outcome === 'deliver' ? 'queued' : 'suppressed';
+    const state = STATE_OF[decision.outcome];
     messages.push({
       id,
       event_id: event.id,
@@ -54,9 +74,12 @@ export async function decideEvent(
       state,
       reason: decision.reason,
       detail,
-      due_at: state === 'queued' ? now : null,
+      // What waits is looked at once more when it is stored: its row may have come after the profile was read.
+      due_at: state === 'suppressed' ? null : now,
       expires_at: now + campaign.ttl_seconds * 1000,
       created_at: now,
+      wait_until: waits ? waitEnd(campaign, now) : null,
+      grounds: groundsOf(decision, policy.document),
     });
     answer.push({ id, campaign: campaign.id, state, reason: decision.reason, decision });
   }
@@ -72,7 +95,11 @@ export async function decideEvent(
       data: JSON.stringify(event.data),
       inputs: recordInputs(input),
       answer: JSON.stringify(
-        answer.map(({ decision, ...message }) => ({ ...message, policy: decision.policy.name })),
+        answer.map(({ decision, ...message }) => ({
+          ...message,
+          policy: decision.policy.name,
+          waits_for: decision.waits_for,
+        })),
       ),
     },
     messages,
@@ -81,8 +108,8 @@ export async function decideEvent(
 }
 
 /** A campaign's policy was checked when the campaign was saved, and policies are never deleted. */
-function policyOf(campaign: Campaign, context: Context): NamedPolicy {
-  const policy = presetPolicy(campaign.policy) ?? context.policies.get(campaign.policy);
+export function policyOf(campaign: Campaign, policies: Context['policies']): NamedPolicy {
+  const policy = presetPolicy(campaign.policy) ?? policies.get(campaign.policy);
   if (!policy)
     throw new Error(`campaign ${campaign.id} names policy ${campaign.policy}, which does not exist`);
   return policy;

@@ -22,6 +22,7 @@ import { draftPolicyFields } from '../policies/policy-fields.ts';
 import { listPolicies, readPolicy } from '../policies/store.ts';
 import { statementFromRow } from '../profiles/profile.ts';
 import { readProfile } from '../profiles/store.ts';
+import { heldIfMissing } from './decide.ts';
 import { templateData } from './event.ts';
 
 const fields = z
@@ -80,12 +81,11 @@ decisionRoutes.post('/', requires('read'), async (c) => {
     return wantsText(c) ? c.text(narrate(decision)) : c.json({ decision });
   }
   const composed = compose(input, policy, campaign.body, templateData(body.data), profile?.values ?? {});
+  const decision = heldIfMissing(composed.decision, campaign, runtime.now());
   if (wantsText(c))
-    return c.text(
-      narrate(composed.decision) + (composed.body === null ? '' : `\nThe text:\n  ${composed.body}\n`),
-    );
+    return c.text(narrate(decision) + (composed.body === null ? '' : `\nThe text:\n  ${composed.body}\n`));
   return c.json({
-    decision: composed.decision,
+    decision,
     campaign: campaign.id,
     campaign_state: campaign.state,
     body: composed.body,

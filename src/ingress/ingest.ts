@@ -12,6 +12,7 @@ import type { Runtime } from '../platform/runtime.ts';
 import { groupByShard, type Shard } from '../platform/shard.ts';
 import { readContext } from './context.ts';
 import { type Decided, decideEvent } from './decide.ts';
+import { decideWaitingSoon } from './decide-again.ts';
 import type { TriggerEvent } from './event.ts';
 
 export type Answer =
@@ -76,6 +77,7 @@ async function ingestShard(
     fresh.flatMap(({ decided }) => decided.messages),
   );
   const deliverable: string[] = [];
+  let waits = false;
   for (const { event, decided } of fresh) {
     const stored = won.get(event.id);
     if (stored) {
@@ -83,9 +85,13 @@ async function ingestShard(
       continue;
     }
     answers.set(event.id, { kind: 'accepted', id: event.id, duplicate: false, messages: decided.answer });
-    for (const message of decided.messages) if (message.state === 'queued') deliverable.push(message.id);
+    for (const message of decided.messages) {
+      if (message.state === 'queued') deliverable.push(message.id);
+      waits ||= message.state === 'held';
+    }
   }
   if (deliverable.length > 0) runtime.background(enqueue(runtime, shard, deliverable));
+  if (waits) decideWaitingSoon(runtime);
   return answers;
 }
 

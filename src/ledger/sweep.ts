@@ -2,7 +2,7 @@
  * Sweep: what the cron run finds by `due_at`, one guarded statement each, so that two runs at once take different rows.
  *
  * - `queued` and long due: its pointer was lost with a queue or a process; it gets a new one.
- * - `held` and due: it is released.
+ * - `held` and due: it is released. What waits for a profile is not: it is decided again, see waiting.ts.
  * - `sending` and past its lease: its worker died or lost its tongue; whether the provider took it is `unknown`.
  * - `unknown` and due: the provider is asked.
  */
@@ -13,7 +13,7 @@ export const SWEEP_SQL = {
   requeueLost: `UPDATE messages SET due_at = ?2, updated_at = ?2
     WHERE id IN (${DUE} 'queued' ORDER BY due_at LIMIT ?3) RETURNING id`,
   release: `UPDATE messages SET state = 'queued', reason = NULL, detail = NULL, due_at = ?1, updated_at = ?1
-    WHERE id IN (${DUE} 'held' ORDER BY due_at LIMIT ?2) RETURNING id`,
+    WHERE id IN (${DUE} 'held' AND reason IS NOT 'waiting_for_profile' ORDER BY due_at LIMIT ?2) RETURNING id`,
   giveUpLeases: `UPDATE messages SET state = 'unknown', reason = 'lease_expired', due_at = ?1 + ?2, updated_at = ?1
     WHERE id IN (${DUE} 'sending' ORDER BY due_at LIMIT ?3) RETURNING id`,
   takeUnknown: `UPDATE messages SET due_at = ?1 + ?2 * (1 << min(asks, 10)), asks = asks + 1, claim_id = ?3, updated_at = ?1

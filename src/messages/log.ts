@@ -23,6 +23,8 @@ const CONDITIONS: Readonly<Record<keyof LogFilters, string>> = {
 export const MESSAGE_SQL = {
   read: `SELECT ${COLUMNS}, decision FROM messages WHERE id = ?1`,
   decision: 'SELECT decision FROM messages WHERE id = ?1',
+  decisions:
+    'SELECT seq, decided_at, cause, decision FROM message_decisions WHERE message_id = ?1 ORDER BY seq',
   timeline:
     'SELECT at, state, reason, detail, attempt FROM message_transitions WHERE message_id = ?1 ORDER BY seq',
 } as const;
@@ -57,8 +59,9 @@ export async function listMessages(
 }
 
 export async function readMessage(db: D1Database, id: string): Promise<Record<string, unknown> | null> {
-  const [message, timeline] = await db.batch([
+  const [message, decisions, timeline] = await db.batch([
     db.prepare(MESSAGE_SQL.read).bind(id),
+    db.prepare(MESSAGE_SQL.decisions).bind(id),
     db.prepare(MESSAGE_SQL.timeline).bind(id),
   ]);
   const row = message?.results[0] as (MessageRow & { decision: string }) | undefined;
@@ -66,6 +69,7 @@ export async function readMessage(db: D1Database, id: string): Promise<Record<st
   return {
     ...messageJson(row),
     decision: JSON.parse(row.decision) as Decision,
+    decisions: decisionsJson(row, (decisions?.results ?? []) as DecisionRow[]),
     timeline: ((timeline?.results ?? []) as TransitionRow[]).map((step) => ({
       at: iso(step.at),
       state: step.state,
@@ -75,6 +79,20 @@ export async function readMessage(db: D1Database, id: string): Promise<Record<st
       attempt: step.attempt,
     })),
   };
+}
+
+/** Every decision in its order; the only one stands with the message. */
+function decisionsJson(
+  message: MessageRow & { readonly decision: string },
+  again: readonly DecisionRow[],
+): Record<string, unknown>[] {
+  const first = { seq: 1, decided_at: message.created_at, cause: 'event', decision: message.decision };
+  return (again.length > 0 ? again : [first]).map((row) => ({
+    seq: row.seq,
+    decided_at: iso(row.decided_at),
+    cause: row.cause,
+    decision: JSON.parse(row.decision) as Decision,
+  }));
 }
 
 export async function readDecision(db: D1Database, id: string): Promise<Decision | null> {
@@ -101,6 +119,13 @@ interface MessageRow {
   readonly provider_message_id: string | null;
   readonly created_at: number;
   readonly updated_at: number;
+}
+
+interface DecisionRow {
+  readonly seq: number;
+  readonly decided_at: number;
+  readonly cause: string;
+  readonly decision: string;
 }
 
 interface TransitionRow {

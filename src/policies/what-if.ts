@@ -83,6 +83,8 @@ interface RecordedMessage {
   readonly campaign: string;
   readonly reason: string | null;
   readonly policy: string;
+  /** What a held message lacked. */
+  readonly waits_for?: string;
 }
 
 /** One page of a replay under a draft. */
@@ -129,7 +131,7 @@ function replayEvent(
   const { outcome, reason } = judge(readInputs(event.inputs), draft);
   const after: Outcome = { outcome, reason };
   for (const message of messages) {
-    const before = ruleOutcome(message.reason);
+    const before = ruleOutcome(message.waits_for ?? message.reason);
     const kind = compare(before, after);
     page.messages++;
     page.totals[kind]++;
