@@ -17,6 +17,7 @@ import { policyRoutes } from './policies/routes.ts';
 import { whatIfRoutes } from './policies/what-if-routes.ts';
 import { profileRoutes } from './profiles/routes.ts';
 import { syncRoutes } from './profiles/sync-routes.ts';
+import { reportRoutes } from './reports/routes.ts';
 
 /** A request id that a client may send; anything else is replaced. */
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
@@ -49,6 +50,7 @@ app.use('/v1/profiles/*', decideWaitingAfter);
 app.use('/v1/sync/*', decideWaitingAfter);
 app.route('/v1/profiles', profileRoutes);
 app.route('/v1/sync', syncRoutes);
+app.route('/v1/reports', reportRoutes);
 app.route('/v1/suppressions', suppressionRoutes);
 app.route('/callbacks', callbackRoutes);
 app.route('/', demoRoutes);

@@ -9,6 +9,7 @@ import { WAITING_SQL } from '../../src/ledger/waiting.ts';
 import { listSql } from '../../src/messages/log.ts';
 import { WHAT_IF_SQL } from '../../src/policies/what-if.ts';
 import { RUN_SQL } from '../../src/profiles/sync-runs.ts';
+import { RECONCILIATION_SQL } from '../../src/reports/reconciliation.ts';
 
 /** Every group of statements in src, by its name there. */
 type Group = string | Readonly<Record<string, string>>;
@@ -83,6 +84,8 @@ describe('no statement of the hot path scans a table', () => {
     expect(await uses(WAITING_SQL.cancelContradicted)).toContain(
       'INDEX messages_by_customer (customer_id=?)',
     );
+    for (const sql of Object.values(RECONCILIATION_SQL))
+      expect(await uses(sql)).toContain('INDEX events_by_time (received_at>? AND received_at<?)');
     expect(await uses(RUN_SQL.list)).toContain('INDEX sync_runs_by_start');
   });
 });
