@@ -55,7 +55,7 @@ async function ingestShard(
   sourceId: string,
   events: readonly TriggerEvent[],
 ): Promise<Map<string, Answer>> {
-  const context = await readContext(shard.db, {
+  const context = await readContext(shard.db, runtime.config.profileReads, {
     eventIds: events.map((event) => event.id),
     customerIds: events.map((event) => event.customer_id),
     types: events.map((event) => event.type),
