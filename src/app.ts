@@ -8,6 +8,7 @@ import { suppressionRoutes } from './consent/routes.ts';
 import { demoRoutes } from './console/demo-routes.ts';
 import { deliveryHealth, nameMissingSettings } from './delivery/health.ts';
 import { senderRoutes } from './delivery/sender-routes.ts';
+import { decideWaitingAfter } from './ingress/decide-again.ts';
 import { decisionRoutes } from './ingress/dry-run.ts';
 import { eventRoutes } from './ingress/routes.ts';
 import { messageRoutes } from './messages/routes.ts';
@@ -20,6 +21,7 @@ import { policyRoutes } from './policies/routes.ts';
 import { whatIfRoutes } from './policies/what-if-routes.ts';
 import { profileRoutes } from './profiles/routes.ts';
 import { syncRoutes } from './profiles/sync-routes.ts';
+import { reportRoutes } from './reports/routes.ts';
 
 /** A request id that a client may send; anything else is replaced. */
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
@@ -50,8 +52,11 @@ app.route('/v1/messages', messageRoutes);
 app.route('/v1/campaigns', campaignRoutes);
 app.route('/v1/policies', policyRoutes);
 app.route('/v1/policies', whatIfRoutes);
+app.use('/v1/profiles/*', decideWaitingAfter);
+app.use('/v1/sync/*', decideWaitingAfter);
 app.route('/v1/profiles', profileRoutes);
 app.route('/v1/sync', syncRoutes);
+app.route('/v1/reports', reportRoutes);
 app.route('/v1/suppressions', suppressionRoutes);
 app.route('/v1/senders', senderRoutes);
 app.route('/v1/consent/reviews', reviewRoutes);

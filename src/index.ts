@@ -5,6 +5,7 @@ import { consumeDeadLetters, consumeOutbox } from './delivery/consumer.ts';
 import { nameMissingSettings } from './delivery/health.ts';
 import { postReceipts } from './delivery/sandbox/receipts.ts';
 import { sweep } from './delivery/sweeper.ts';
+import { decideWaiting } from './ingress/decide-again.ts';
 import type { Bindings } from './platform/config.ts';
 import { errorText, log } from './platform/log.ts';
 import { createRuntime, type Pointer, type ReceiptNote, type Runtime } from './platform/runtime.ts';
@@ -33,7 +34,7 @@ export default {
   /** Each job by itself: one that fails does not stop the others. */
   async scheduled(_controller, env, ctx) {
     const runtime = runtimeOf(env, ctx);
-    const jobs = { sweep, syncFeeds, postReceipts };
+    const jobs = { sweep, syncFeeds, decideWaiting, postReceipts };
     for (const [name, job] of Object.entries(jobs)) {
       try {
         await job(runtime);

@@ -50,6 +50,9 @@ export interface Counterfactual {
 export interface Decision {
   readonly outcome: 'deliver' | 'suppress' | 'hold';
   readonly reason: Reason | null;
+  /** Of a `hold`: what is missing, and when the waiting ends (ISO 8601). */
+  readonly waits_for?: Reason;
+  readonly hold_until?: string;
   /** One sentence for people, numbers masked. */
   readonly text: string;
   readonly number: { readonly value: string; readonly from: Side } | null;

@@ -25,6 +25,9 @@ export const CONTENT_REASONS = {
 
 /** Reasons that arise on the way, after a message was accepted. */
 export const DELIVERY_REASONS = {
+  waiting_for_profile: 'Something is missing that the profile may bring; the message waits for it.',
+  grounds_contradicted:
+    'The message rested on the event’s word alone, and the profile that came since says otherwise.',
   campaign_paused: 'The campaign is not live at the moment; the message waits.',
   campaign_deleted: 'The campaign was deleted before the message was sent.',
   superseded: 'A newer word of this person made the answer untrue before it was sent.',

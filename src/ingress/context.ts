@@ -1,6 +1,10 @@
 /**
  * Everything that deciding a batch of events needs, in one D1 round trip: what is stored under their ids, the
  * customers' profiles, the live campaigns with their policies, and the opt-outs among the numbers.
+ *
+ * Profiles alone may come from the nearest replica, asked at the same time as the primary: never a further round trip.
+ * Opt-outs always come from the primary. A replica that lags may still name a number whose opt-out was not looked up
+ * here; the claim looks it up again, on the primary, for the very number that is texted.
  */
 import { type Campaign, type CampaignRow, campaignFromRow } from '../campaigns/campaign.ts';
 import type { ConsentScope, OptOuts } from '../domain/consent-scope.ts';
@@ -12,6 +16,7 @@ import {
   type StoredMessageRow,
   storedAnswers,
 } from '../ledger/stored.ts';
+import type { Config } from '../platform/config.ts';
 import { type PolicyRow, policyFromRow } from '../policies/policy-row.ts';
 import { type FindingRow, type Findings, findingsFrom } from '../profiles/findings.ts';
 import type { ProfileRow } from '../profiles/profile.ts';
@@ -52,20 +57,33 @@ export interface Context {
   readonly optOuts: OptOuts;
 }
 
-export async function readContext(db: D1Database, query: ContextQuery): Promise<Context> {
+export async function readContext(
+  db: D1Database,
+  profileReads: Config['profileReads'],
+  query: ContextQuery,
+): Promise<Context> {
   const json = (values: readonly string[]): string => JSON.stringify([...new Set(values)]);
   const ids = json(query.eventIds);
   const customers = json(query.customerIds);
   const types = json(query.types);
-  const [events, messages, profiles, campaigns, policies, suppressions, findings] = await db.batch([
+  const readProfiles = (from: D1Database | D1DatabaseSession): D1PreparedStatement =>
+    from.prepare(CONTEXT_SQL.profiles).bind(customers);
+  const nearest =
+    profileReads === 'nearest' ? readProfiles(db.withSession('first-unconstrained')).all<ProfileRow>() : null;
+  const primary = db.batch([
     db.prepare(CONTEXT_SQL.events).bind(ids),
     db.prepare(CONTEXT_SQL.messages).bind(ids),
-    db.prepare(CONTEXT_SQL.profiles).bind(customers),
     db.prepare(CONTEXT_SQL.campaigns).bind(types),
     db.prepare(CONTEXT_SQL.policies).bind(types),
     db.prepare(CONTEXT_SQL.suppressions).bind(json(query.numbers), customers),
     db.prepare(CONTEXT_SQL.findings).bind(json(query.numbers), customers),
+    ...(nearest ? [] : [readProfiles(db)]),
   ]);
+  const [[events, messages, campaigns, policies, suppressions, findings, own], replica] = await Promise.all([
+    primary,
+    nearest,
+  ]);
+  const profiles = replica ?? own;
   const rows = <T>(result: D1Result | undefined): T[] => (result?.results ?? []) as T[];
 
   const live = new Map<string, Campaign[]>();

@@ -7,13 +7,11 @@ import { readCampaign } from '../campaigns/store.ts';
 import { readOptOuts } from '../consent/history.ts';
 import { optOutUrl } from '../consent/link.ts';
 import { type Attributes, readAttributes, reservedName } from '../domain/attributes.ts';
-import { compose } from '../domain/compose.ts';
 import { optedOutFor, type Purpose } from '../domain/consent-scope.ts';
 import { narrate, narrateAll } from '../domain/narrate.ts';
 import type { CountryCode } from '../domain/phone.ts';
 import { DEFAULT_POLICY, type NamedPolicy, PRESETS, presetPolicy } from '../domain/policy.ts';
 import { type ResolveInput, resolve, type Statement } from '../domain/resolve.ts';
-import { OPT_OUT_URL, usesOptOutUrl } from '../domain/template.ts';
 import { externalId, jsonObject, slug, timestamp } from '../platform/fields.ts';
 import { readJson } from '../platform/json.ts';
 import { invalid, type Problem } from '../platform/problem.ts';
@@ -25,6 +23,8 @@ import { draftPolicyFields } from '../policies/policy-fields.ts';
 import { listPolicies, readPolicy } from '../policies/store.ts';
 import { readFindings, statementWith } from '../profiles/findings.ts';
 import { readProfile } from '../profiles/store.ts';
+import { composeMessage } from './compose-message.ts';
+import { heldIfMissing } from './decide.ts';
 import { templateData } from './event.ts';
 
 const fields = z
@@ -88,16 +88,20 @@ decisionRoutes.post('/', requires('read'), async (c) => {
     const decision = resolve(input, policy);
     return wantsText(c) ? c.text(narrate(decision)) : c.json({ decision });
   }
-  const link = usesOptOutUrl(campaign.body) ? await optOutUrl(runtime, DRY_MESSAGE) : null;
-  const values = { ...templateData(body.data), [OPT_OUT_URL]: link };
-  const attributes = { ...profile?.values, [OPT_OUT_URL]: null };
-  const composed = compose(input, policy, campaign.body, values, attributes);
+  const composed = await composeMessage(
+    DRY_MESSAGE,
+    input,
+    policy,
+    campaign,
+    templateData(body.data),
+    profile?.values ?? {},
+    (messageId) => optOutUrl(runtime, messageId),
+  );
+  const decision = heldIfMissing(composed.decision, campaign, runtime.now());
   if (wantsText(c))
-    return c.text(
-      narrate(composed.decision) + (composed.body === null ? '' : `\nThe text:\n  ${composed.body}\n`),
-    );
+    return c.text(narrate(decision) + (composed.body === null ? '' : `\nThe text:\n  ${composed.body}\n`));
   return c.json({
-    decision: composed.decision,
+    decision,
     campaign: campaign.id,
     campaign_state: campaign.state,
     body: composed.body,

@@ -13,6 +13,7 @@ import type { Runtime } from '../platform/runtime.ts';
 import { groupByShard, type Shard } from '../platform/shard.ts';
 import { readContext } from './context.ts';
 import { type Decided, decideEvent } from './decide.ts';
+import { decideWaitingSoon } from './decide-again.ts';
 import type { TriggerEvent } from './event.ts';
 
 export type Answer =
@@ -55,7 +56,7 @@ async function ingestShard(
   sourceId: string,
   events: readonly TriggerEvent[],
 ): Promise<Map<string, Answer>> {
-  const context = await readContext(shard.db, {
+  const context = await readContext(shard.db, runtime.config.profileReads, {
     eventIds: events.map((event) => event.id),
     customerIds: events.map((event) => event.customer_id),
     types: events.map((event) => event.type),
@@ -78,6 +79,7 @@ async function ingestShard(
     fresh.flatMap(({ decided }) => decided.messages),
   );
   const deliverable: string[] = [];
+  let waits = false;
   for (const { event, decided } of fresh) {
     const stored = won.get(event.id);
     if (stored) {
@@ -85,9 +87,13 @@ async function ingestShard(
       continue;
     }
     answers.set(event.id, { kind: 'accepted', id: event.id, duplicate: false, messages: decided.answer });
-    for (const message of decided.messages) if (message.state === 'queued') deliverable.push(message.id);
+    for (const message of decided.messages) {
+      if (message.state === 'queued') deliverable.push(message.id);
+      waits ||= message.state === 'held';
+    }
   }
   if (deliverable.length > 0) runtime.background(enqueue(runtime, shard, deliverable));
+  if (waits) decideWaitingSoon(runtime);
   return answers;
 }
 

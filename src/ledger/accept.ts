@@ -47,6 +47,10 @@ export interface NewMessage {
   readonly due_at: number | null;
   readonly expires_at: number;
   readonly created_at: number;
+  /** Until when it waits for the profile, where it does; milliseconds since 1970. */
+  readonly wait_until?: number | null;
+  /** What rests on the event's word alone, where anything does; see domain/grounds.ts. */
+  readonly grounds?: number | null;
 }
 
 const EVENT_COLUMNS = [
@@ -79,6 +83,8 @@ const MESSAGE_COLUMNS = [
   'due_at',
   'expires_at',
   'created_at',
+  'wait_until',
+  'grounds',
 ] as const satisfies readonly (keyof NewMessage)[];
 
 const fields = (columns: readonly string[]): string =>

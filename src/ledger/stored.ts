@@ -18,7 +18,9 @@ export interface StoredAnswer {
 /** Looked up by event id; `?1` is a JSON array of ids. */
 export const STORED_SQL = {
   events: `SELECT id, body_hash, accept_id, answer FROM events WHERE id IN (SELECT value FROM json_each(?1))`,
-  messages: `SELECT m.id, m.decision FROM events e, json_each(e.answer) a
+  /** Of messages that were decided again since, the first decision. */
+  messages: `SELECT m.id, coalesce((SELECT d.decision FROM message_decisions d WHERE d.message_id = m.id AND d.seq = 1),
+      m.decision) AS decision FROM events e, json_each(e.answer) a
     JOIN messages m ON m.id = a.value ->> 'id' WHERE e.id IN (SELECT value FROM json_each(?1))`,
 } as const;
 

@@ -2,7 +2,7 @@
  * Sweep: what the cron run finds, one guarded statement each, so that two runs at once take different rows.
  *
  * - `queued` and long due: its pointer was lost with a queue or a process; it gets a new one.
- * - `held` and due: it is released, where this page knows its reason.
+ * - `held` and due: it is released, where this page knows its reason. What waits for a profile is decided again: waiting.ts.
  * - `held` for a sender or provider that rests: it becomes due when the rest is over; one or a few, when it may be tried.
  * - `sending` and past its lease: its worker died or lost its tongue; whether the provider took it is `unknown`.
  * - `unknown` and due: the provider is asked.

@@ -25,6 +25,8 @@ export const MESSAGE_SQL = {
   decision: 'SELECT decision FROM messages WHERE id = ?1',
   timeline: `SELECT at, state, reason, detail, attempt, provider, error, provider_code FROM message_transitions
     WHERE message_id = ?1 ORDER BY seq`,
+  decisions:
+    'SELECT seq, decided_at, cause, decision FROM message_decisions WHERE message_id = ?1 ORDER BY seq',
 } as const;
 
 /** The list's statement for the filters that are given; values are bound in the order of the filters. */
@@ -57,8 +59,9 @@ export async function listMessages(
 }
 
 export async function readMessage(db: D1Database, id: string): Promise<Record<string, unknown> | null> {
-  const [message, timeline] = await db.batch([
+  const [message, decisions, timeline] = await db.batch([
     db.prepare(MESSAGE_SQL.read).bind(id),
+    db.prepare(MESSAGE_SQL.decisions).bind(id),
     db.prepare(MESSAGE_SQL.timeline).bind(id),
   ]);
   const row = message?.results[0] as (MessageRow & { decision: string }) | undefined;
@@ -66,6 +69,7 @@ export async function readMessage(db: D1Database, id: string): Promise<Record<st
   return {
     ...messageJson(row),
     decision: JSON.parse(row.decision) as Decision,
+    decisions: decisionsJson(row, (decisions?.results ?? []) as DecisionRow[]),
     timeline: ((timeline?.results ?? []) as TransitionRow[]).map((step) => ({
       at: iso(step.at),
       state: step.state,
@@ -78,6 +82,20 @@ export async function readMessage(db: D1Database, id: string): Promise<Record<st
       provider_code: step.provider_code,
     })),
   };
+}
+
+/** Every decision in its order; the only one stands with the message. */
+function decisionsJson(
+  message: MessageRow & { readonly decision: string },
+  again: readonly DecisionRow[],
+): Record<string, unknown>[] {
+  const first = { seq: 1, decided_at: message.created_at, cause: 'event', decision: message.decision };
+  return (again.length > 0 ? again : [first]).map((row) => ({
+    seq: row.seq,
+    decided_at: iso(row.decided_at),
+    cause: row.cause,
+    decision: JSON.parse(row.decision) as Decision,
+  }));
 }
 
 export async function readDecision(db: D1Database, id: string): Promise<Decision | null> {
@@ -109,6 +127,13 @@ interface MessageRow {
   readonly created_at: number;
   readonly updated_at: number;
   readonly kind: string;
+}
+
+interface DecisionRow {
+  readonly seq: number;
+  readonly decided_at: number;
+  readonly cause: string;
+  readonly decision: string;
 }
 
 interface TransitionRow {

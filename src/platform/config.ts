@@ -28,6 +28,7 @@ const schema = z
     RECONCILE_SECONDS: seconds.default(30),
     MAX_ATTEMPTS: z.coerce.number().int().min(1).max(50).default(8),
     RETRY_BASE_MS: z.coerce.number().int().min(1).max(600_000).default(2000),
+    PROFILE_READS: z.enum(['primary', 'nearest']).default('primary'),
     DEMO: z.string().optional(),
     CALLBACK_SECRET: z.string().startsWith('whsec_').optional(),
     OPT_OUT_SCOPE: z.enum(['all', 'marketing']).default('all'),
@@ -50,6 +51,8 @@ export interface Config {
   readonly reconcileMs: number;
   readonly maxAttempts: number;
   readonly retryBaseMs: number;
+  /** Where an event's profile is read: D1's primary, or the nearest replica. Consent is always read from the primary. */
+  readonly profileReads: 'primary' | 'nearest';
   readonly demo: boolean;
   readonly callbackSecret: string | null;
   /** How far a STOP reaches. */
@@ -75,6 +78,7 @@ export function readConfig(env: Bindings): Config {
     reconcileMs: vars.RECONCILE_SECONDS * 1000,
     maxAttempts: vars.MAX_ATTEMPTS,
     retryBaseMs: vars.RETRY_BASE_MS,
+    profileReads: vars.PROFILE_READS,
     demo: vars.DEMO === '1',
     callbackSecret: vars.CALLBACK_SECRET ?? null,
     optOutScope: vars.OPT_OUT_SCOPE,

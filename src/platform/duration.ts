@@ -8,12 +8,17 @@ const FORM = /^(\d{1,7})([smhd])$/;
 export function duration(minSeconds: number, maxSeconds: number) {
   const range = `must be a duration from ${durationText(minSeconds)} to ${durationText(maxSeconds)}, such as "30m", "24h" or "7d"`;
   return z.string(range).transform((text, context): number => {
-    const [, count, unit] = FORM.exec(text) ?? [];
-    const seconds = Number(count) * SECONDS[(unit ?? 's') as keyof typeof SECONDS];
+    const seconds = durationSeconds(text);
     if (seconds >= minSeconds && seconds <= maxSeconds) return seconds;
     context.addIssue({ code: 'custom', message: range });
     return z.NEVER;
   });
+}
+
+/** Seconds of a duration; `NaN` where the text is none. */
+export function durationSeconds(text: string): number {
+  const [, count, unit] = FORM.exec(text) ?? [];
+  return Number(count) * SECONDS[(unit ?? 's') as keyof typeof SECONDS];
 }
 
 /** The same duration in its largest whole unit. */

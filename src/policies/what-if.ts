@@ -86,6 +86,8 @@ interface RecordedMessage {
   readonly policy: string;
   /** Absent in old rows, where every campaign was one of marketing. */
   readonly purpose?: Purpose;
+  /** What a held message lacked. */
+  readonly waits_for?: string;
 }
 
 /** One page of a replay under a draft. */
@@ -149,7 +151,7 @@ function replayMessage(
   query: WhatIfQuery,
   page: WhatIfPage & { messages: number },
 ): void {
-  const before = ruleOutcome(message.reason);
+  const before = ruleOutcome(message.waits_for ?? message.reason);
   const kind = compare(before, after);
   page.messages++;
   page.totals[kind]++;

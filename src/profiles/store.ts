@@ -1,5 +1,6 @@
 /** The profile store in D1: many upserts in one statement that writes nothing for unchanged rows. */
 import type { Flag } from '../domain/attributes.ts';
+import { profilesWritten } from '../ledger/waiting.ts';
 import { retryIdempotent } from '../platform/retry.ts';
 import { jsonChunks } from '../platform/sql.ts';
 import type { ProfileRow, ProfileWrite } from './profile.ts';
@@ -61,14 +62,15 @@ export async function upsertProfiles(
   confirm = false,
 ): Promise<UpsertCounts> {
   const chunks = jsonChunks(profiles.map(toRow));
-  const statements = chunks.flatMap((chunk) => [
+  const upserts = chunks.flatMap((chunk) => [
     db.prepare(PROFILE_SQL.compare).bind(chunk),
     db.prepare(PROFILE_SQL.upsert).bind(chunk, now, Number(confirm)),
   ]);
+  const statements = [...upserts, ...chunks.flatMap((chunk) => profilesWritten(db, chunk, now))];
   const results = await retryIdempotent(() => db.batch<{ stale: number; unchanged: number }>(statements));
   let stale = 0;
   let unchanged = 0;
-  for (let i = 0; i < results.length; i += 2) {
+  for (let i = 0; i < upserts.length; i += 2) {
     stale += results[i]?.results[0]?.stale ?? 0;
     unchanged += results[i]?.results[0]?.unchanged ?? 0;
   }

@@ -5,9 +5,11 @@ import { SANDBOX_RECEIPT_SQL } from '../../src/delivery/sandbox/receipts.ts';
 import { CONTEXT_SQL } from '../../src/ingress/context.ts';
 import { RECEIPTS_SQL } from '../../src/ledger/receipts.ts';
 import { SWEEP_SQL, WAKE_SQL } from '../../src/ledger/sweep.ts';
+import { WAITING_SQL } from '../../src/ledger/waiting.ts';
 import { listSql } from '../../src/messages/log.ts';
 import { WHAT_IF_SQL } from '../../src/policies/what-if.ts';
 import { RUN_SQL } from '../../src/profiles/sync-runs.ts';
+import { RECONCILIATION_SQL } from '../../src/reports/reconciliation.ts';
 
 /** Every group of statements in src, by its name there. */
 type Group = string | Readonly<Record<string, string>>;
@@ -87,6 +89,13 @@ describe('no statement of the hot path scans a table', () => {
     expect(await uses(CAMPAIGN_SQL.wakeHeld)).toContain('INDEX messages_held (campaign_id=?)');
     expect(await uses(SANDBOX_RECEIPT_SQL.owed)).toContain('INDEX sandbox_messages_owed (receipt_due_at<?)');
     expect(await uses(WHAT_IF_SQL.page)).toContain('INDEX events_by_time (received_at>? AND received_at<?)');
+    expect(await uses(WAITING_SQL.mark)).toContain('INDEX messages_waiting (customer_id=?)');
+    expect(await uses(WAITING_SQL.due)).toContain('INDEX messages_due (due_at<?)');
+    expect(await uses(WAITING_SQL.cancelContradicted)).toContain(
+      'INDEX messages_by_customer (customer_id=?)',
+    );
+    for (const sql of Object.values(RECONCILIATION_SQL))
+      expect(await uses(sql)).toContain('INDEX events_by_time (received_at>? AND received_at<?)');
     expect(await uses(RUN_SQL.list)).toContain('INDEX sync_runs_by_start');
   });
 });
