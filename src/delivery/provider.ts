@@ -110,6 +110,8 @@ export interface ProviderDefinition {
   readonly name: ProviderName;
   /** Variables and secrets without which nothing can be sent; /health and the start name those that are missing. */
   readonly required: readonly string[];
+  /** Another way to prove who we are: where one of these is set, all of them are needed instead of `required`. */
+  readonly insteadOfRequired?: readonly string[];
   /** Those without which callbacks are refused. */
   readonly requiredForCallbacks: readonly string[];
   readonly optional: readonly string[];

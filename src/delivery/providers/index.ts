@@ -5,13 +5,23 @@ import { sandboxProvider } from '../sandbox/carrier.ts';
 import { bird } from './bird.ts';
 import { infobip } from './infobip.ts';
 import type { ProviderName } from './names.ts';
+import { plivo } from './plivo.ts';
 import { sinch } from './sinch.ts';
+import { telnyx } from './telnyx.ts';
 import { twilio } from './twilio.ts';
+import { vonage } from './vonage.ts';
 import { webhook } from './webhook.ts';
 
-const DEFINITIONS = { bird, infobip, sinch, twilio, webhook } satisfies Partial<
-  Record<ProviderName, ProviderDefinition>
->;
+const DEFINITIONS = {
+  bird,
+  infobip,
+  plivo,
+  sinch,
+  telnyx,
+  twilio,
+  vonage,
+  webhook,
+} satisfies Record<Exclude<ProviderName, 'sandbox'>, ProviderDefinition>;
 
 /** The adapter of this name; `undefined` for the sandbox, which lives in the Worker itself, and for what nobody knows. */
 export function definitionOf(name: string): ProviderDefinition | undefined {
@@ -29,12 +39,22 @@ export function providerFor(runtime: Runtime, name: string): Provider {
 
 /** Variables and secrets that are not set, by name only, without which this provider cannot send. */
 export function missingToSend(runtime: Pick<Runtime, 'variable'>, name: string): readonly string[] {
-  return unset(runtime, name, (definition) => definition.required);
+  return unset(runtime, name, (definition) => neededToSend(runtime, definition));
 }
 
 /** As `missingToSend`, and those without which its callbacks are refused. */
 export function missingSettings(runtime: Pick<Runtime, 'variable'>, name: string): readonly string[] {
-  return unset(runtime, name, ({ required, requiredForCallbacks }) => [...required, ...requiredForCallbacks]);
+  return unset(runtime, name, (definition) => [
+    ...neededToSend(runtime, definition),
+    ...definition.requiredForCallbacks,
+  ]);
+}
+
+function neededToSend(
+  runtime: Pick<Runtime, 'variable'>,
+  { required, insteadOfRequired }: ProviderDefinition,
+): readonly string[] {
+  return insteadOfRequired?.some((variable) => runtime.variable(variable)) ? insteadOfRequired : required;
 }
 
 /** A name that is none of a provider is itself what is wrong with the setting PROVIDER. */

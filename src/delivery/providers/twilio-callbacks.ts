@@ -4,6 +4,7 @@ import type { ReceiptNote } from '../../platform/runtime.ts';
 import { secretsOf } from '../../platform/signature.ts';
 import type { Callback, CallbackRefusal, CallbackRequest, InboundText, ProviderWorld } from '../provider.ts';
 import { bodyJson, cleanText, entryOf, itemsOf, providerId, refused } from './callback-items.ts';
+import { repliesItself } from './keyword-replies.ts';
 import { ERROR_CODES, STATUSES } from './twilio-codes.ts';
 import { bodyMatchesUrl, type FormParameters, formParameters, signedByTwilio } from './twilio-signature.ts';
 
@@ -74,16 +75,9 @@ export async function twilioInbound(
       at: world.now(), // Twilio does not say when a text was sent
       deliveryId: `twilio:${MessageSid ?? SmsSid}`,
       providerKeyword: keyword,
-      // `OptOutType` comes with Advanced Opt-Out, which answers. Without it the default handling answers, unless it was
-      // switched off at Twilio, which only the settings can say.
-      providerReplies: keyword !== null || repliesItself(world),
+      providerReplies: repliesItself(world, 'TWILIO_KEYWORD_REPLIES', Body, keyword),
     };
   });
-}
-
-/** TWILIO_REPLIES: "self" says that keyword handling was switched off at Twilio, so that OptiText answers. */
-function repliesItself(world: ProviderWorld): boolean {
-  return world.variable('TWILIO_REPLIES') !== 'self';
 }
 
 /** The parameters of a callback that Twilio has signed, or why they do not count. */

@@ -50,7 +50,7 @@ export const twilio: ProviderDefinition = {
     'TWILIO_REGION',
     'TWILIO_EDGE',
     'TWILIO_BASE_URL',
-    'TWILIO_REPLIES',
+    'TWILIO_KEYWORD_REPLIES',
     'PUBLIC_URL',
   ],
   connect: (world): Provider => ({

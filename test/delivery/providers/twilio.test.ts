@@ -313,15 +313,18 @@ describe('inbound texts', () => {
     });
   });
 
-  it('are answered by us where TWILIO_REPLIES says so, unless Advanced Opt-Out has answered', async () => {
-    const reader = twilio.connect(scriptedWorld({ ...VARIABLES, TWILIO_REPLIES: 'self' }));
+  it('are answered by us where TWILIO_KEYWORD_REPLIES is off, and where Twilio knows no keyword', async () => {
+    const reader = twilio.connect(scriptedWorld({ ...VARIABLES, TWILIO_KEYWORD_REPLIES: 'off' }));
     const { OptOutType: _, ...plain } = STOP;
     expect(await reader.readInbound(await signed('inbound', plain))).toMatchObject({
       items: [{ providerKeyword: null, providerReplies: false }],
     });
-    expect(await reader.readInbound(await signed('inbound', STOP))).toMatchObject({
-      items: [{ providerReplies: true }],
+    const byDefault = twilio.connect(scriptedWorld(VARIABLES));
+    expect(await byDefault.readInbound(await signed('inbound', plain))).toMatchObject({
+      items: [{ providerKeyword: null, providerReplies: true }],
     });
+    const inOwnWords = await signed('inbound', { ...plain, Body: 'please stop texting me' });
+    expect(await byDefault.readInbound(inOwnWords)).toMatchObject({ items: [{ providerReplies: false }] });
   });
 
   it('are acknowledged with TwiML that says nothing', async () => {
