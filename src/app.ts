@@ -14,8 +14,9 @@ import { Problem } from './platform/problem.ts';
 import { createRuntime } from './platform/runtime.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { whatIfRoutes } from './policies/what-if-routes.ts';
+import { feedRoutes } from './profiles/feeds/routes.ts';
 import { profileRoutes } from './profiles/routes.ts';
-import { syncRoutes } from './profiles/sync-routes.ts';
+import { syncRoutes } from './profiles/sync/routes.ts';
 
 /** A request id that a client may send; anything else is replaced. */
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
@@ -45,6 +46,7 @@ app.route('/v1/campaigns', campaignRoutes);
 app.route('/v1/policies', policyRoutes);
 app.route('/v1/policies', whatIfRoutes);
 app.route('/v1/profiles', profileRoutes);
+app.route('/v1/feeds', feedRoutes);
 app.route('/v1/sync', syncRoutes);
 app.route('/v1/suppressions', suppressionRoutes);
 app.route('/callbacks', callbackRoutes);

@@ -17,6 +17,9 @@ const schema = z
   .object({
     PROVIDER: z.string().default('sandbox'),
     FEED_PREFIX: z.string().default('profiles/'),
+    SYNC_TICK_SECONDS: seconds.default(20),
+    SYNC_TICK_SUBREQUESTS: z.coerce.number().int().min(20).max(1_000_000).default(700),
+    SYNC_TICK_ROWS: z.coerce.number().int().min(1).max(1_000_000_000).default(1_000_000),
     LEASE_SECONDS: seconds.default(120),
     PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(10).max(60_000).default(10_000),
     SWEEP_GRACE_SECONDS: seconds.default(60),
@@ -34,6 +37,10 @@ const schema = z
 export interface Config {
   readonly provider: string;
   readonly feedPrefix: string;
+  /** What one tick of the profile sync may use; then the run goes on at the next one. Rows stand in for CPU time. */
+  readonly syncTickMs: number;
+  readonly syncTickSubrequests: number;
+  readonly syncTickRows: number;
   readonly leaseMs: number;
   readonly providerTimeoutMs: number;
   readonly sweepGraceMs: number;
@@ -54,6 +61,9 @@ export function readConfig(env: Bindings): Config {
   const config: Config = {
     provider: vars.PROVIDER,
     feedPrefix: vars.FEED_PREFIX,
+    syncTickMs: vars.SYNC_TICK_SECONDS * 1000,
+    syncTickSubrequests: vars.SYNC_TICK_SUBREQUESTS,
+    syncTickRows: vars.SYNC_TICK_ROWS,
     leaseMs: vars.LEASE_SECONDS * 1000,
     providerTimeoutMs: vars.PROVIDER_TIMEOUT_MS,
     sweepGraceMs: vars.SWEEP_GRACE_SECONDS * 1000,

@@ -7,7 +7,7 @@ import { RECEIPTS_SQL } from '../../src/ledger/receipts.ts';
 import { SWEEP_SQL } from '../../src/ledger/sweep.ts';
 import { listSql } from '../../src/messages/log.ts';
 import { WHAT_IF_SQL } from '../../src/policies/what-if.ts';
-import { RUN_SQL } from '../../src/profiles/sync-runs.ts';
+import { RUN_SQL } from '../../src/profiles/sync/runs.ts';
 
 /** Every group of statements in src, by its name there. */
 type Group = string | Readonly<Record<string, string>>;
@@ -29,7 +29,13 @@ const STATEMENTS: Readonly<Record<string, string>> = {
 };
 
 /** Walks of a b-tree in its own order that stop at a LIMIT, and lists of configuration, which is small. */
-const LIMITED = new Set(['INBOX_SQL.all', 'RUN_SQL.list', 'CAMPAIGN_SQL.list', 'POLICY_SQL.list']);
+const LIMITED = new Set([
+  'INBOX_SQL.all',
+  'RUN_SQL.list',
+  'FEED_SQL.list',
+  'CAMPAIGN_SQL.list',
+  'POLICY_SQL.list',
+]);
 
 function named(group: string, member: string | Readonly<Record<string, string>>): [string, string][] {
   if (typeof member === 'string') return [[group, member]];
