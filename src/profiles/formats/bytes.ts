@@ -1,4 +1,5 @@
 /** A segment's bytes as text's bytes: unpacked where they are gzip, checked to be UTF-8, bounded. */
+import { createGunzip } from 'node:zlib';
 import { BrokenFeed } from './broken.ts';
 
 /** Gzip of real tables packs 3 to 30 times; this is what bombs need. */
@@ -6,6 +7,7 @@ const MAX_RATIO = 200;
 const RATIO_COUNTS_FROM_BYTES = 4_000_000;
 /** Of one segment, unpacked. */
 const MAX_BYTES = 50_000_000_000;
+const UNZIP_BYTES = 128 * 1024;
 /** So many bytes tell what a file is. */
 const SNIFF_BYTES = 1024;
 
@@ -50,14 +52,20 @@ async function* counted(
   }
 }
 
+/**
+ * Node's gunzip, because it takes several gzips after one another as one, which is how some tools write them;
+ * `DecompressionStream` does not.
+ */
 async function* unpacked(
   packed: AsyncIterable<Uint8Array>,
   stored: () => number,
 ): AsyncGenerator<Uint8Array> {
+  const unzip = createGunzip({ chunkSize: UNZIP_BYTES });
+  unzip.on('error', () => undefined); // it comes out of the loop below
+  const feeding = feed(packed, unzip);
   let size = 0;
-  const unzip = new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>;
   try {
-    for await (const chunk of chunksOf(streamOf(packed).pipeThrough(unzip))) {
+    for await (const chunk of unzip) {
       size += chunk.byteLength;
       if (size > RATIO_COUNTS_FROM_BYTES && size > stored() * MAX_RATIO) {
         throw new BrokenFeed(`The gzip unpacks to more than ${MAX_RATIO} times its size; that is no table.`);
@@ -65,9 +73,42 @@ async function* unpacked(
       yield chunk;
     }
   } catch (error) {
-    // What the stream itself throws is about the gzip; errors of the source come through as they are.
-    throw error instanceof TypeError ? new BrokenFeed('The gzip is truncated or broken.') : error;
+    throw isUnzipError(error) ? new BrokenFeed('The gzip is truncated or broken.') : error;
+  } finally {
+    unzip.destroy();
+    await feeding;
   }
+}
+
+/** Writes as fast as it is read. Never throws: an error of the source comes out of the other end. */
+async function feed(
+  packed: AsyncIterable<Uint8Array>,
+  unzip: ReturnType<typeof createGunzip>,
+): Promise<void> {
+  let closed = false;
+  let wake = (): void => undefined;
+  unzip.once('close', () => {
+    closed = true;
+    wake();
+  });
+  try {
+    for await (const chunk of packed) {
+      if (closed) return;
+      if (unzip.write(chunk)) continue;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        unzip.once('drain', resolve);
+        if (closed) resolve();
+      });
+    }
+    unzip.end();
+  } catch (error) {
+    unzip.destroy(error);
+  }
+}
+
+function isUnzipError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
 }
 
 /** Passes bytes on and fails where they are no UTF-8: a mangled file must not become mangled profiles. */
@@ -155,20 +196,6 @@ async function peek(
     }
   };
   return { head, chunks: chunks() };
-}
-
-function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
-  const iterator = chunks[Symbol.asyncIterator]();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await iterator.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await iterator.return?.();
-    },
-  });
 }
 
 async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -5,13 +5,13 @@ import { BrokenFeed } from './broken.ts';
 import { type BadItem, type Item, MAX_RECORD_BYTES, type Place } from './item.ts';
 
 /** Errors after which the parser has lost its place: what follows is no longer this feed. */
-const LOST = new Set(['CSV_QUOTE_NOT_CLOSED', 'CSV_MAX_RECORD_SIZE']);
+const LOST = new Set(['CSV_QUOTE_NOT_CLOSED', 'CSV_MAX_RECORD_SIZE', 'CSV_INVALID_CLOSING_QUOTE']);
 
 /** What is wrong with a record, without quoting it: it may hold personal data. */
 const PROBLEMS: Readonly<Record<string, string>> = {
   CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
   CSV_MAX_RECORD_SIZE: `a record is longer than ${MAX_RECORD_BYTES} bytes; is a quote missing?`,
-  CSV_INVALID_CLOSING_QUOTE: 'has characters after a closing quote',
+  CSV_INVALID_CLOSING_QUOTE: 'there are characters after a closing quote',
   INVALID_OPENING_QUOTE:
     'has a quote inside a field; put the whole field in quotes and double the quotes in it',
 };
