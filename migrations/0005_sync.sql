@@ -54,6 +54,7 @@ INSERT INTO sync_runs (id, feed_id, document_key, document_version, document_tim
 DROP TABLE sync_runs_0001;
 CREATE INDEX sync_runs_by_start ON sync_runs (started_at);
 CREATE INDEX sync_runs_by_feed ON sync_runs (feed_id, started_at);
+CREATE INDEX sync_runs_refused ON sync_runs (started_at) WHERE state = 'refused';
 -- One run per feed at a time, whoever asks for it.
 CREATE UNIQUE INDEX sync_runs_running ON sync_runs (feed_id) WHERE state = 'running';
 

@@ -20,6 +20,7 @@ const schema = z
     SYNC_TICK_SECONDS: seconds.default(20),
     SYNC_TICK_SUBREQUESTS: z.coerce.number().int().min(20).max(1_000_000).default(700),
     SYNC_TICK_ROWS: z.coerce.number().int().min(1).max(1_000_000_000).default(1_000_000),
+    SYNC_CHUNK_ROWS: z.coerce.number().int().min(1).max(20_000).default(5000),
     LEASE_SECONDS: seconds.default(120),
     PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(10).max(60_000).default(10_000),
     SWEEP_GRACE_SECONDS: seconds.default(60),
@@ -41,6 +42,8 @@ export interface Config {
   readonly syncTickMs: number;
   readonly syncTickSubrequests: number;
   readonly syncTickRows: number;
+  /** Rows of one transaction of the profile sync. */
+  readonly syncChunkRows: number;
   readonly leaseMs: number;
   readonly providerTimeoutMs: number;
   readonly sweepGraceMs: number;
@@ -64,6 +67,7 @@ export function readConfig(env: Bindings): Config {
     syncTickMs: vars.SYNC_TICK_SECONDS * 1000,
     syncTickSubrequests: vars.SYNC_TICK_SUBREQUESTS,
     syncTickRows: vars.SYNC_TICK_ROWS,
+    syncChunkRows: vars.SYNC_CHUNK_ROWS,
     leaseMs: vars.LEASE_SECONDS * 1000,
     providerTimeoutMs: vars.PROVIDER_TIMEOUT_MS,
     sweepGraceMs: vars.SWEEP_GRACE_SECONDS * 1000,

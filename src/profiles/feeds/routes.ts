@@ -5,6 +5,8 @@ import { readJson } from '../../platform/json.ts';
 import { invalid, Problem } from '../../platform/problem.ts';
 import type { Runtime } from '../../platform/runtime.ts';
 import { parse } from '../../platform/validate.ts';
+import { cancelRun } from '../sync/engine.ts';
+import { openRunsOf } from '../sync/runs.ts';
 import { type FeedSettings, feedFields, feedId } from './feed.ts';
 import { feedJson, listFeeds, putFeed, readFeed, removeFeed } from './store.ts';
 
@@ -34,7 +36,12 @@ feedRoutes.put('/:id', requires('admin'), async (c) => {
 });
 
 feedRoutes.delete('/:id', requires('admin'), async (c) => {
-  if (!(await removeFeed(c.var.runtime, c.req.param('id')))) throw noFeed();
+  const { runtime } = c.var;
+  const id = c.req.param('id');
+  if (!(await removeFeed(runtime, id))) throw noFeed();
+  for (const run of await openRunsOf(runtime.db, id)) {
+    await cancelRun(runtime, run, 'canceled', 'Its feed was deleted.');
+  }
   return c.body(null, 204);
 });
 

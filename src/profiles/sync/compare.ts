@@ -70,7 +70,7 @@ async function keep(
 ): Promise<void> {
   const { run, db, runtime } = work;
   const statements: D1PreparedStatement[] = [];
-  for (const [index, text] of idChunks(absent).entries()) {
+  for (const [index, text] of idChunks(absent, runtime.config.syncChunkRows).entries()) {
     const n = run.absent_chunks + index;
     const chunk = { n, key: chunkKey(run, 'absent', n), rows: text.count };
     await runtime.feeds.put(chunk.key, text.json);
@@ -86,14 +86,13 @@ async function keep(
   await work.apply([...statements, advance]);
 }
 
-const IDS_PER_CHUNK = 5_000;
-
-function idChunks(ids: readonly string[]): { json: string; count: number }[] {
+function idChunks(ids: readonly string[], size: number): { json: string; count: number }[] {
   const chunks: { json: string; count: number }[] = [];
-  for (let at = 0; at < ids.length; at += IDS_PER_CHUNK) {
-    const part = ids.slice(at, at + IDS_PER_CHUNK);
-    // An id has at most 200 characters; of the longest a transaction's worth takes more than one parameter.
-    for (const json of jsonChunks(part)) chunks.push({ json, count: (JSON.parse(json) as string[]).length });
+  for (let at = 0; at < ids.length; at += size) {
+    // Of the longest ids a transaction's worth takes more than one parameter.
+    for (const json of jsonChunks(ids.slice(at, at + size))) {
+      chunks.push({ json, count: (JSON.parse(json) as string[]).length });
+    }
   }
   return chunks;
 }

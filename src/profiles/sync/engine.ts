@@ -17,6 +17,7 @@ import { judge } from './guards.ts';
 import { readDocument } from './read.ts';
 import {
   endRun,
+  forgottenRuns,
   knownRuns,
   lastGoodRows,
   type Run,
@@ -34,9 +35,15 @@ const MAX_ATTEMPTS = 5;
 /** After an error that nobody foresaw, such as a database that can't be reached. */
 const PAUSE_MS = 10_000;
 
+/** Nobody decided about a refused run for so long; what it has staged is personal data. */
+const FORGOTTEN_MS = 14 * 86_400_000;
+
 /** The cron job: every enabled feed whose time has come, within one budget. @returns ids of the runs that were worked on. */
 export async function syncFeeds(runtime: Runtime): Promise<string[]> {
   const budget = new Budget(runtime);
+  for (const id of await forgottenRuns(runtime.db, runtime.now() - FORGOTTEN_MS)) {
+    await cancelRun(runtime, id, 'canceled', 'Nobody approved it for 14 days.');
+  }
   const feeds = (await listFeeds(runtime)).filter(({ feed }) => feed.enabled);
   // Another one comes first each minute, so that a large import of one feed does not keep the others waiting.
   const first = Math.floor(runtime.now() / 60_000) % Math.max(feeds.length, 1);
@@ -145,9 +152,20 @@ async function end(work: Work, state: 'done' | 'failed' | 'refused', detail: str
 async function supersedeRefused(work: Work): Promise<void> {
   const { runtime, run } = work;
   for (const id of await refusedRunsOf(work.db, run.feed_id, run.id)) {
-    await removeStaged(runtime, id);
-    await endRun(work.db, id, 'superseded', 'A newer document was imported.', runtime.now());
+    await cancelRun(runtime, id, 'superseded', 'A newer document was imported.');
   }
+}
+
+/** Ends a run that is under way or waits for a yes. @returns null where it has ended before */
+export async function cancelRun(
+  runtime: Runtime,
+  id: string,
+  state: 'superseded' | 'canceled',
+  detail: string,
+): Promise<Run | null> {
+  const run = await endRun(runtime.db, id, state, detail, runtime.now());
+  if (run) await removeStaged(runtime, id);
+  return run;
 }
 
 /** Documents that no run knows, oldest first. Of a full feed only the newest counts: it states all. */

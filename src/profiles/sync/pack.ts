@@ -7,7 +7,6 @@ import { isJsonObject } from '../../platform/json.ts';
 import type { ProfileWrite } from '../profile.ts';
 import { SPEAKS_OF, type WriteRow, writeRow } from '../store.ts';
 
-const MAX_ROWS = 5_000;
 /** D1 takes 2 MB for one parameter. */
 const MAX_BYTES = 900_000;
 /** Rows of one customer, each newer than the one before, that one chunk takes. */
@@ -20,11 +19,16 @@ interface Packed {
 }
 
 export class Pack {
+  readonly #maxRows: number;
   #waves: string[][] = [];
   #last = new Map<string, Packed>();
   #rows = 0;
   #bytes = 0;
   #isFull = false;
+
+  constructor(maxRows: number) {
+    this.#maxRows = maxRows;
+  }
 
   get isFull(): boolean {
     return this.#isFull;
@@ -55,7 +59,8 @@ export class Pack {
     this.#last.set(row[0], { wave, index: rows.length, row });
     rows.push(this.#textOf(row));
     this.#rows++;
-    this.#isFull ||= this.#rows >= MAX_ROWS || this.#bytes >= MAX_BYTES || this.#waves.length > MAX_WAVES;
+    this.#isFull ||=
+      this.#rows >= this.#maxRows || this.#bytes >= MAX_BYTES || this.#waves.length > MAX_WAVES;
   }
 
   #overlay(earlier: Packed, row: WriteRow): void {

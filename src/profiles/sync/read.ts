@@ -90,7 +90,7 @@ class Reader {
   readonly #mappings = new Map<string, Mapped>();
   #lastNames: readonly string[] | null = null;
   #lastMapped: Mapped | null = null;
-  #pack = new Pack();
+  #pack: Pack;
   #rejects: Reject[] = [];
   #rejectParts: number;
   #bytes: number;
@@ -111,6 +111,7 @@ class Reader {
       country: feed.default_country ?? undefined,
       blankClears: blankClears(feed),
     };
+    this.#pack = new Pack(work.runtime.config.syncChunkRows);
     this.#rejectParts = cursor.rejectParts;
     this.#bytes = cursor.bytesBefore;
     this.#rowsRead = run.rows_read;
@@ -178,7 +179,7 @@ class Reader {
       );
     work.budget.use(1, this.#sinceKept);
     await work.apply([...statements, advance]);
-    this.#pack = new Pack();
+    this.#pack = new Pack(runtime.config.syncChunkRows);
     this.#rejects = [];
     this.#sinceKept = 0;
   }

@@ -11,10 +11,9 @@ import { connectorOf } from '../feeds/connect.ts';
 import { BUILT_IN, type Feed } from '../feeds/feed.ts';
 import { readFeed, type StoredFeed } from '../feeds/store.ts';
 import { BrokenFeed } from '../formats/broken.ts';
-import { importDocument, syncFeed, syncFeeds, workOn } from './engine.ts';
+import { cancelRun, importDocument, syncFeed, syncFeeds, workOn } from './engine.ts';
 import { firstRejects, rejectsCsv } from './rejects.ts';
-import { approveRun, endRun, listRuns, type Run, readRun } from './runs.ts';
-import { removeStaged } from './staging.ts';
+import { approveRun, listRuns, type Run, readRun } from './runs.ts';
 import { runJson } from './view.ts';
 import { Budget, newClaim } from './work.ts';
 
@@ -81,13 +80,12 @@ syncRoutes.post('/runs/:id/approve', requires('admin'), async (c) => {
   return c.json(await whole(runtime, await runOf(runtime, id)));
 });
 
-/** Ends a refused run, or one that nobody works on at the moment. What it has written stays. */
+/** Ends a refused or running run. What it has written stays. */
 syncRoutes.post('/runs/:id/cancel', requires('admin'), async (c) => {
   const { runtime } = c.var;
   const { id } = await runOf(runtime, c.req.param('id'));
-  const run = await endRun(runtime.db, id, 'canceled', 'Canceled by hand.', runtime.now());
-  if (!run) throw new Problem(409, 'This run has ended, or is being worked on; try again in a moment.');
-  await removeStaged(runtime, id);
+  const run = await cancelRun(runtime, id, 'canceled', 'Canceled by hand.');
+  if (!run) throw new Problem(409, 'This run has ended already.');
   return c.json(runJson(run));
 });
 

@@ -67,11 +67,13 @@ export const RUN_SQL = {
   release: `UPDATE sync_runs SET lease_until = ?3, attempts = iif(?4, 0, attempts), updated_at = ?5 WHERE ${HELD}`,
   phase: `UPDATE sync_runs SET phase = ?3, cursor = '{}', attempts = 0, lease_until = ?4, updated_at = ?5 WHERE ${HELD} RETURNING *`,
   finish: `UPDATE sync_runs SET state = ?3, detail = ?4, finished_at = ?5, updated_at = ?5 WHERE ${HELD} RETURNING id`,
-  /** A person decides about a refused run, or ends one that nobody works on. */
+  /** A person says yes to what the guards refused. */
   approve: `UPDATE sync_runs SET state = 'running', approved = 1, detail = NULL, finished_at = NULL, claim_id = ?2, lease_until = ?3, attempts = 1, updated_at = ?4
     WHERE id = ?1 AND state = 'refused' AND NOT EXISTS (SELECT 1 FROM sync_runs o WHERE o.feed_id = sync_runs.feed_id AND o.state = 'running') RETURNING *`,
   end: `UPDATE sync_runs SET state = ?2, detail = ?3, finished_at = ?4, updated_at = ?4
-    WHERE id = ?1 AND (state = 'refused' OR (state = 'running' AND lease_until <= ?4)) RETURNING *`,
+    WHERE id = ?1 AND state IN ('refused', 'running') RETURNING *`,
+  openOf: `SELECT id FROM sync_runs WHERE feed_id = ?1 AND state IN ('refused', 'running') ORDER BY started_at DESC LIMIT 100`,
+  forgotten: `SELECT id FROM sync_runs WHERE state = 'refused' AND started_at < ?1 LIMIT 20`,
   refusedOf: `SELECT id FROM sync_runs WHERE feed_id = ?1 AND state = 'refused' AND id <> ?2 ORDER BY started_at DESC LIMIT 100`,
   /** Rows of the last full run that was believed. */
   lastGood: `SELECT rows_read - rows_rejected AS rows FROM sync_runs
@@ -138,7 +140,7 @@ export async function recordRun(
     .run();
 }
 
-/** Ends a refused run, or a running one that nobody works on. @returns null where it is neither. */
+/** Ends a refused or running run; a worker that holds it writes nothing more. @returns null where it has ended. */
 export async function endRun(
   db: D1Database,
   id: string,
@@ -151,6 +153,18 @@ export async function endRun(
 
 export async function refusedRunsOf(db: D1Database, feedId: string, besides: string): Promise<string[]> {
   const { results } = await db.prepare(RUN_SQL.refusedOf).bind(feedId, besides).all<{ id: string }>();
+  return results.map((row) => row.id);
+}
+
+/** Runs of a feed that have not ended. */
+export async function openRunsOf(db: D1Database, feedId: string): Promise<string[]> {
+  const { results } = await db.prepare(RUN_SQL.openOf).bind(feedId).all<{ id: string }>();
+  return results.map((row) => row.id);
+}
+
+/** Refused runs about which nobody decided since then. */
+export async function forgottenRuns(db: D1Database, before: number): Promise<string[]> {
+  const { results } = await db.prepare(RUN_SQL.forgotten).bind(before).all<{ id: string }>();
   return results.map((row) => row.id);
 }
 
