@@ -4,6 +4,8 @@ import { BrokenFeed } from './broken.ts';
 import { type Item, MAX_RECORD_BYTES, type Place } from './item.ts';
 
 const NEWLINE = 10;
+/** Reading can go on after each block of about this size, however large the chunks are that come. */
+const BLOCK_BYTES = 8_192;
 
 /** @throws BrokenFeed where a line is longer than any record may be. */
 export async function* ndjsonItems(
@@ -25,7 +27,7 @@ export async function* ndjsonItems(
     }
     return items;
   };
-  for await (const chunk of chunks) {
+  for await (const chunk of blocksOf(chunks)) {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     if (end === 0) rest = joined(rest, chunk);
     else {
@@ -53,6 +55,12 @@ function itemOf(text: string, line: number, end: number | null): Item {
   const complaint = jsonComplaint(value);
   if (complaint !== null) return bad(complaint);
   return { kind: 'record', line, end, names: Object.keys(value), values: Object.values(value) };
+}
+
+async function* blocksOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength; at += BLOCK_BYTES) yield chunk.subarray(at, at + BLOCK_BYTES);
+  }
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {

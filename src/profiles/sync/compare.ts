@@ -2,9 +2,10 @@
  * The second phase of a full run: which customers of whom something is known are not in the document.
  *
  * A mark on every row that was read would cost a write for each, every night. Instead the profiles are walked in the order of
- * their ids, so many at a time; what the staged chunks do not name of them is absent. Nothing is written but the list.
+ * their ids, a window at a time; what the staged chunks do not name of a window is absent. Nothing is written but the list.
  */
 import { jsonChunks } from '../../platform/sql.ts';
+import { BrokenFeed } from '../formats/broken.ts';
 import { PROFILE_SQL } from '../store.ts';
 import { wavesOf } from './pack.ts';
 import { addChunk, chunkKey, chunksFrom } from './staging.ts';
@@ -21,66 +22,113 @@ const WINDOW = 250_000;
 /** Ids that one query returns. */
 const PAGE = 25_000;
 
+/** Where comparing goes on. */
+interface CompareCursor {
+  /** The last customer of the windows that are done. */
+  readonly after: string;
+  /** A window that was begun. */
+  readonly parked?: {
+    readonly last: string;
+    readonly known: number;
+    /** The next chunk to look into, and the object that holds whom the earlier ones do not name. */
+    readonly chunk: number;
+    readonly key: string;
+  };
+}
+
+interface Window {
+  readonly last: string;
+  readonly known: number;
+  /** Customers whom no chunk so far names. */
+  readonly unmet: Set<string>;
+  chunk: number;
+}
+
 /** @returns whether all customers were compared. @throws BrokenFeed, LostClaim */
 export async function compareAll(work: Work): Promise<boolean> {
   for (;;) {
-    const { after = '' } = JSON.parse(work.run.cursor) as { after?: string };
-    const window = await knownAfter(work, after);
-    const last = window.at(-1);
-    if (last === undefined) {
-      await keep(work, {}, 'write', 0, []);
+    const cursor: CompareCursor = { after: '', ...(JSON.parse(work.run.cursor) as Partial<CompareCursor>) };
+    const window = cursor.parked ? await unparked(work, cursor.parked) : await nextWindow(work, cursor.after);
+    if (window === null) {
+      await keep(work, cursor, 'write');
       return true;
     }
-    await keep(work, { after: last }, 'compare', window.length, await absentAmong(work, window));
+    if (!(await strikePresent(work, window))) {
+      await park(work, cursor.after, window);
+      return false;
+    }
+    await keep(work, { after: window.last }, 'compare', window.known, [...window.unmet]);
     if (work.budget.isSpent) return false;
   }
 }
 
-async function knownAfter(work: Work, after: string): Promise<string[]> {
-  const known: string[] = [];
-  for (let from = after; known.length < WINDOW; ) {
+async function nextWindow(work: Work, after: string): Promise<Window | null> {
+  const unmet = new Set<string>();
+  let last = after;
+  while (unmet.size < WINDOW) {
     const { results } = await work.db
       .prepare(PROFILE_SQL.clearable)
-      .bind(from, work.run.document_time, PAGE)
+      .bind(last, work.run.document_time, PAGE)
       .all<{ customer_id: string }>();
     work.budget.use(1);
-    for (const row of results) known.push(row.customer_id);
-    const last = results.at(-1);
-    if (!last || results.length < PAGE) break;
-    from = last.customer_id;
+    for (const row of results) unmet.add(row.customer_id);
+    last = results.at(-1)?.customer_id ?? last;
+    if (results.length < PAGE) break;
   }
-  return known;
+  return unmet.size === 0 ? null : { last, known: unmet.size, unmet, chunk: 0 };
 }
 
-async function absentAmong(work: Work, known: readonly string[]): Promise<string[]> {
-  const absent = new Set(known);
-  for await (const { text } of chunksFrom(work.runtime, work.run.id, 'rows', 0)) {
+/** @returns whether every chunk was looked into, within the budget; at least one is. */
+async function strikePresent(work: Work, window: Window): Promise<boolean> {
+  const begun = window.chunk;
+  for await (const { chunk, text } of chunksFrom(work.runtime, work.run.id, 'rows', begun)) {
+    if (work.budget.isSpent && chunk.n > begun) return false;
     work.budget.use(1);
-    for (const wave of wavesOf(text)) for (const [id] of JSON.parse(wave) as [string][]) absent.delete(id);
+    for (const wave of wavesOf(text)) {
+      for (const [id] of JSON.parse(wave) as [string][]) window.unmet.delete(id);
+    }
+    window.chunk = chunk.n + 1;
   }
-  return [...absent];
+  return true;
+}
+
+async function park(work: Work, after: string, window: Window): Promise<void> {
+  const { run, runtime } = work;
+  const key = `${chunkKey(run, 'absent', run.absent_chunks)}-window-${window.chunk}`;
+  await runtime.feeds.put(key, JSON.stringify([...window.unmet]));
+  const { last, known, chunk } = window;
+  await keep(work, { after, parked: { last, known, chunk, key } }, 'compare');
+}
+
+async function unparked(work: Work, parked: NonNullable<CompareCursor['parked']>): Promise<Window> {
+  const { last, known, chunk, key } = parked;
+  const object = await work.runtime.feeds.get(key);
+  work.budget.use(1);
+  if (!object) throw new BrokenFeed('A staged part of this run is gone; import the document again.');
+  return { last, known, chunk, unmet: new Set(await object.json<string[]>()) };
 }
 
 async function keep(
   work: Work,
-  cursor: { readonly after?: string },
+  cursor: CompareCursor,
   phase: 'compare' | 'write',
-  known: number,
-  absent: readonly string[],
+  known = 0,
+  absent: readonly string[] = [],
 ): Promise<void> {
   const { run, db, runtime } = work;
   const statements: D1PreparedStatement[] = [];
-  for (const [index, text] of idChunks(absent, runtime.config.syncChunkRows).entries()) {
-    const n = run.absent_chunks + index;
-    const chunk = { n, key: chunkKey(run, 'absent', n), rows: text.count };
-    await runtime.feeds.put(chunk.key, text.json);
+  for (const { json, count } of idChunks(absent, runtime.config.syncChunkRows)) {
+    const n = run.absent_chunks + statements.length;
+    const chunk = { n, key: chunkKey(run, 'absent', n), rows: count };
+    await runtime.feeds.put(chunk.key, json);
     work.budget.use(1);
     statements.push(addChunk(db, run, 'absent', chunk));
   }
+  const next = phase === 'write' ? {} : cursor;
   const advance = db
     .prepare(COMPARE_SQL.advance)
     .bind(
-      ...[run.id, run.claim_id, JSON.stringify(cursor), phase, statements.length, known, absent.length],
+      ...[run.id, run.claim_id, JSON.stringify(next), phase, statements.length, known, absent.length],
       ...[work.leaseUntil, runtime.now()],
     );
   await work.apply([...statements, advance]);

@@ -33,20 +33,30 @@ interface ReadCursor {
   readonly bytesBefore: number;
   /** Parts of rejected rows that are stored. */
   readonly rejectParts: number;
+  /** The object that holds which customers were met in so many chunks; later ones tell by themselves. */
+  readonly seen: { readonly key: string; readonly chunks: number } | null;
 }
 
-const BEGIN: ReadCursor = { position: null, page: 0, place: START, bytesBefore: 0, rejectParts: 0 };
+const BEGIN: ReadCursor = {
+  position: null,
+  page: 0,
+  place: START,
+  bytesBefore: 0,
+  rejectParts: 0,
+  seen: null,
+};
 
 /** Rejected rows of one transaction, and bytes after which a place is kept even where no row was good. */
 const MAX_REJECTS_HELD = 2_000;
 const MAX_REASONS_PER_ROW = 3;
+/** Then each time that there are twice as many: the table of ids is as large as it has ids. */
+const SEEN_AFTER_CHUNKS = 16;
 
 /** @returns whether the document was read to its end. @throws BrokenFeed, LostClaim */
 export async function readDocument(work: Work, feed: Feed, connector: FeedConnector): Promise<boolean> {
   const { run } = work;
   const cursor = { ...BEGIN, ...(JSON.parse(run.cursor) as Partial<ReadCursor>) };
-  const seen = run.chunks > 0 ? await seenBefore(work) : new SeenIds();
-  const reader = new Reader(work, feed, seen, cursor);
+  const reader = new Reader(work, feed, await seenBefore(work, cursor), cursor);
   const document = {
     key: run.document_key,
     version: run.document_version,
@@ -66,8 +76,10 @@ export async function readDocument(work: Work, feed: Feed, connector: FeedConnec
         if (!reader.isFull || item.end === null) continue;
         const header = delimiter === null ? null : item.names;
         const place = { offset: item.end, line: item.line, header, delimiter };
+        const isLast = work.budget.isSpent;
+        if (isLast || reader.isSeenOld) await reader.keepSeen();
         await reader.keep({ position: segment.position, page, place, bytesBefore });
-        if (work.budget.isSpent) return false;
+        if (isLast) return false;
       }
     }
   }
@@ -75,11 +87,15 @@ export async function readDocument(work: Work, feed: Feed, connector: FeedConnec
   return true;
 }
 
-/** Which customers the chunks hold that were staged before: their duplicates are still to be told. */
-async function seenBefore(work: Work): Promise<SeenIds> {
-  const seen = new SeenIds();
-  for await (const { text } of chunksFrom(work.runtime, work.run.id, 'rows', 0)) {
-    work.budget.use(1);
+/** Which customers were met before: their duplicates are still to be told. */
+async function seenBefore(work: Work, { seen: kept }: ReadCursor): Promise<SeenIds> {
+  const { runtime, run, budget } = work;
+  const object = kept && (await runtime.feeds.get(kept.key));
+  const seen = object ? SeenIds.of(await object.arrayBuffer()) : new SeenIds();
+  const from = object ? kept.chunks : 0;
+  if (run.chunks <= from) return seen;
+  for await (const { text } of chunksFrom(runtime, run.id, 'rows', from)) {
+    budget.use(1);
     for (const wave of wavesOf(text)) for (const [id] of JSON.parse(wave) as [string][]) seen.add(id);
   }
   return seen;
@@ -93,6 +109,7 @@ class Reader {
   #pack: Pack;
   #rejects: Reject[] = [];
   #rejectParts: number;
+  #seenKept: ReadCursor['seen'];
   #bytes: number;
   #rowsRead: number;
   #rowsRejected: number;
@@ -113,6 +130,7 @@ class Reader {
     };
     this.#pack = new Pack(work.runtime.config.syncChunkRows);
     this.#rejectParts = cursor.rejectParts;
+    this.#seenKept = cursor.seen;
     this.#bytes = cursor.bytesBefore;
     this.#rowsRead = run.rows_read;
     this.#rowsRejected = run.rows_rejected;
@@ -145,8 +163,23 @@ class Reader {
     }
   }
 
+  /** Whether too many chunks would have to be read again for what they tell about duplicates. */
+  get isSeenOld(): boolean {
+    const kept = this.#seenKept?.chunks ?? 0;
+    return this.work.run.chunks - kept >= Math.max(SEEN_AFTER_CHUNKS, kept);
+  }
+
+  /** Keeps which customers were met, so that who goes on need not read all chunks for it. */
+  async keepSeen(): Promise<void> {
+    const { run, runtime } = this.work;
+    const chunks = run.chunks + Number(this.#pack.rows > 0);
+    const key = `${chunkKey(run, 'rows', chunks)}-seen`;
+    await runtime.feeds.put(key, this.seen.bytes());
+    this.#seenKept = { key, chunks };
+  }
+
   /** Keeps what is held together with the place where it ends: chunk, rejected rows and cursor in one transaction. */
-  async keep(cursor: Omit<ReadCursor, 'rejectParts'>): Promise<void> {
+  async keep(cursor: Omit<ReadCursor, 'rejectParts' | 'seen'>): Promise<void> {
     await this.#store(cursor, 'read');
   }
 
@@ -156,7 +189,10 @@ class Reader {
     await this.#store(BEGIN, mode === 'full' ? 'compare' : 'write');
   }
 
-  async #store(cursor: Omit<ReadCursor, 'rejectParts'>, phase: 'read' | 'compare' | 'write'): Promise<void> {
+  async #store(
+    cursor: Omit<ReadCursor, 'rejectParts' | 'seen'>,
+    phase: 'read' | 'compare' | 'write',
+  ): Promise<void> {
     const { work } = this;
     const { run, db, runtime } = work;
     const statements: D1PreparedStatement[] = [];
@@ -170,7 +206,7 @@ class Reader {
       statements.push(addRejects(db, run, this.#rejectParts, this.#rejects, runtime.now()));
       this.#rejectParts++;
     }
-    const next = phase === 'read' ? { ...cursor, rejectParts: this.#rejectParts } : {};
+    const next = phase === 'read' ? { ...cursor, rejectParts: this.#rejectParts, seen: this.#seenKept } : {};
     const advance = db
       .prepare(READ_SQL.advance)
       .bind(

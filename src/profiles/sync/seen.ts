@@ -6,6 +6,18 @@ export class SeenIds {
   #slots = new Float64Array(2 ** 10);
   #size = 0;
 
+  /** The table as bytes, for `of`. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.#slots.buffer);
+  }
+
+  static of(bytes: ArrayBuffer): SeenIds {
+    const seen = new SeenIds();
+    seen.#slots = new Float64Array(bytes);
+    seen.#size = seen.#slots.reduce((size, hash) => size + Number(hash !== 0), 0);
+    return seen;
+  }
+
   /** @returns whether the id was met before; never sure of it beyond three million ids, where it forgets new ones. */
   add(id: string): boolean {
     const hash = hashOf(id);
