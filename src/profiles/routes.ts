@@ -5,7 +5,6 @@ import { reservedName } from '../domain/attributes.ts';
 import { isJsonObject, readJson } from '../platform/json.ts';
 import { invalid, Problem } from '../platform/problem.ts';
 import { shardFor } from '../platform/shard.ts';
-import { announceChanged } from './changed.ts';
 import { profileJson } from './profile.ts';
 import { OWN_FIELDS, readRecord } from './record.ts';
 import { readProfile, upsertProfiles } from './store.ts';
@@ -40,9 +39,8 @@ profileRoutes.put('/:id', requires('admin'), async (c) => {
   const parsed = readRecord({ ...body, customer_id: id }, defaults);
   if (!parsed.ok) throw invalid(parsed.errors);
   const { db } = shardFor(runtime, id);
-  const { stale, changed } = await upsertProfiles(db, [parsed.profile], runtime.now());
+  const { stale } = await upsertProfiles(db, [parsed.profile], runtime.now());
   if (stale > 0) throw new Problem(409, 'A newer profile is stored; updated_at lies before its time.');
-  await announceChanged(runtime, changed);
   const row = await readProfile(db, id);
   return c.json(row && profileJson(row));
 });

@@ -58,8 +58,7 @@ const upsert = (condition: string): string => `WITH ${GIVEN}, ${MERGED}
     SELECT v.customer_id, v.mobile_number, v.e164, v.sms_consent, v.sms_valid, v.attributes, v.updated_at, ?2 ${NEWS} ${condition}
     ON CONFLICT (customer_id) DO UPDATE SET mobile_number = excluded.mobile_number, e164 = excluded.e164,
       sms_consent = excluded.sms_consent, sms_valid = excluded.sms_valid, attributes = excluded.attributes,
-      updated_at = excluded.updated_at, written_at = excluded.written_at
-    RETURNING customer_id`;
+      updated_at = excluded.updated_at, written_at = excluded.written_at`;
 
 const HAS_VALUES = `(mobile_number IS NOT NULL OR sms_consent IS NOT NULL OR sms_valid IS NOT NULL OR attributes <> '{}')`;
 
@@ -75,7 +74,7 @@ export const PROFILE_SQL = {
     FROM profiles WHERE customer_id = ?1`,
   /** Rows of a batch that are older than what is stored. */
   stale: STALE,
-  upsert: upsert(''),
+  upsert: `${upsert('')} RETURNING customer_id`,
   /** The same by a sync run. */
   upsertChunk: upsert(holds('chunks_written')),
   /** How many rows of a batch would be written. */
@@ -85,8 +84,7 @@ export const PROFILE_SQL = {
   /** What is cleared stays as a row that says “missing”, with the feed's time: nothing older brings it back. */
   clearChunk: `UPDATE profiles SET mobile_number = NULL, e164 = NULL, sms_consent = NULL, sms_valid = NULL, attributes = '{}',
       updated_at = ?6, written_at = ?2
-    WHERE customer_id IN (SELECT value FROM json_each(?1)) AND updated_at <= ?6 AND ${HAS_VALUES} ${holds('absent_cleared')}
-    RETURNING customer_id`,
+    WHERE customer_id IN (SELECT value FROM json_each(?1)) AND updated_at <= ?6 AND ${HAS_VALUES} ${holds('absent_cleared')}`,
 } as const;
 
 export interface UpsertResult {

@@ -17,6 +17,7 @@ describe('/v1/feeds', () => {
     });
     await call('PUT', '/v1/feeds/profiles', { kind: 'r2', prefix: 'other/', enabled: false });
     expect((await call('GET', '/v1/feeds')).body.feeds).toMatchObject([
+      { id: 'push', kind: 'push', built_in: true },
       { id: 'profiles', prefix: 'other/', enabled: false, built_in: false },
     ]);
     expect((await call('DELETE', '/v1/feeds/profiles')).status).toBe(204);

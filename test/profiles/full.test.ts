@@ -1,9 +1,11 @@
 /** Full feeds: who is not in one is cleared, unless the feed is not to be believed. */
 import { env } from 'cloudflare:test';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { readProfile } from '../../src/profiles/store.ts';
 import { call, testRuntime } from '../support.ts';
 import { makeFeed, ndjson, profilesTable } from './feed-support.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 beforeEach(async () => {
   await env.DB.prepare('DELETE FROM profiles').run();

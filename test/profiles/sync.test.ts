@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:test';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { readFeed } from '../../src/profiles/feeds/store.ts';
 import { readProfile } from '../../src/profiles/store.ts';
 import { syncFeed } from '../../src/profiles/sync/engine.ts';
@@ -316,6 +316,8 @@ describe('runs', () => {
     await feed.put('a.csv', `customer_id,SMS_CONSENT\n${unique('c')},true\n${unique('c')},true\n`);
     expect(await feed.tick()).toHaveLength(1);
   });
+
+  vi.setConfig({ testTimeout: 60_000 });
 
   it('two at once: one imports, the other leaves it alone', async () => {
     const feed = await makeFeed();

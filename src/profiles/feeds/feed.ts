@@ -94,9 +94,13 @@ export function blankClears(feed: Pick<Feed, 'blank' | 'mode'>): boolean {
   return (feed.blank ?? (feed.mode === 'full' ? 'clear' : 'keep')) === 'clear';
 }
 
-/** The feed that is there without any configuration. A stored feed of this id takes its place. */
-export const BUILT_IN = 'profiles';
+/** The feed that a call means which names none. */
+export const DEFAULT_FEED = 'profiles';
 
-export function builtInFeed(prefix: string): Feed {
-  return { ...feedFields.parse({ kind: 'r2', prefix }), id: BUILT_IN };
+/** The feeds that are there without any configuration. A stored feed of the same id takes the place of one. */
+export function builtInFeeds(prefix: string): readonly Feed[] {
+  return [
+    { ...feedFields.parse({ kind: 'r2', prefix }), id: DEFAULT_FEED },
+    { ...feedFields.parse({ kind: 'push' }), id: 'push' },
+  ];
 }

@@ -1,7 +1,7 @@
-/** Feeds as they are stored: one row each, and the built-in one where no row has taken its place. */
+/** Feeds as they are stored: one row each, and the built-in ones where no row has taken their place. */
 import type { Runtime } from '../../platform/runtime.ts';
 import { iso } from '../../platform/sql.ts';
-import { BUILT_IN, builtInFeed, type Feed, type FeedSettings, feedFields } from './feed.ts';
+import { builtInFeeds, type Feed, type FeedSettings, feedFields } from './feed.ts';
 
 export const FEED_SQL = {
   list: 'SELECT * FROM feeds ORDER BY id LIMIT 1000',
@@ -31,13 +31,14 @@ interface FeedRow {
 export async function listFeeds(runtime: Runtime): Promise<StoredFeed[]> {
   const { results } = await runtime.db.prepare(FEED_SQL.list).all<FeedRow>();
   const stored = results.map(fromRow);
-  return stored.some(({ feed }) => feed.id === BUILT_IN) ? stored : [builtIn(runtime), ...stored];
+  const ids = new Set(stored.map(({ feed }) => feed.id));
+  return [...builtIn(runtime).filter(({ feed }) => !ids.has(feed.id)), ...stored];
 }
 
 export async function readFeed(runtime: Runtime, id: string): Promise<StoredFeed | null> {
   const row = await runtime.db.prepare(FEED_SQL.read).bind(id).first<FeedRow>();
   if (row) return fromRow(row);
-  return id === BUILT_IN ? builtIn(runtime) : null;
+  return builtIn(runtime).find(({ feed }) => feed.id === id) ?? null;
 }
 
 export async function putFeed(runtime: Runtime, id: string, settings: FeedSettings): Promise<void> {
@@ -62,8 +63,13 @@ export function feedJson({ feed, builtIn, nextDueAt, updatedAt }: StoredFeed): R
   };
 }
 
-function builtIn(runtime: Runtime): StoredFeed {
-  return { feed: builtInFeed(runtime.config.feedPrefix), builtIn: true, nextDueAt: 0, updatedAt: null };
+function builtIn(runtime: Runtime): StoredFeed[] {
+  return builtInFeeds(runtime.config.feedPrefix).map((feed) => ({
+    feed,
+    builtIn: true,
+    nextDueAt: 0,
+    updatedAt: null,
+  }));
 }
 
 function fromRow(row: FeedRow): StoredFeed {

@@ -142,7 +142,7 @@ async function advance(work: Work, feed: Feed): Promise<boolean> {
 
 /** What was staged goes first, so that a worker that dies in between leaves nothing behind. A refused run keeps it. */
 async function end(work: Work, state: 'done' | 'failed' | 'refused', detail: string | null): Promise<void> {
-  if (state !== 'refused') await removeStaged(work.runtime, work.run.id);
+  if (state !== 'refused') await removeStaged(work.runtime, work.run);
   await work.finish(state, detail);
   const { id, rows_read, rows_written, rows_rejected, rows_cleared } = work.run;
   log('info', 'sync.run_ended', { run: id, state, rows_read, rows_written, rows_rejected, rows_cleared });
@@ -164,7 +164,7 @@ export async function cancelRun(
   detail: string,
 ): Promise<Run | null> {
   const run = await endRun(runtime.db, id, state, detail, runtime.now());
-  if (run) await removeStaged(runtime, id);
+  if (run) await removeStaged(runtime, run);
   return run;
 }
 
@@ -204,6 +204,6 @@ async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly Fee
 }
 
 /** The same version of a document is the same run; where nothing names a version, each reading is a new one. */
-async function runIdOf(feed: Feed, { key, version }: FeedDocument): Promise<string> {
+export async function runIdOf(feed: Feed, { key, version }: FeedDocument): Promise<string> {
   return version === null ? newId('run') : await derivedId('run', feed.id, key, version);
 }

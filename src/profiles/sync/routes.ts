@@ -8,7 +8,7 @@ import { invalid, Problem } from '../../platform/problem.ts';
 import type { Runtime } from '../../platform/runtime.ts';
 import { parse } from '../../platform/validate.ts';
 import { connectorOf } from '../feeds/connect.ts';
-import { BUILT_IN, type Feed } from '../feeds/feed.ts';
+import { DEFAULT_FEED, type Feed } from '../feeds/feed.ts';
 import { readFeed, type StoredFeed } from '../feeds/store.ts';
 import { BrokenFeed } from '../formats/broken.ts';
 import { cancelRun, importDocument, syncFeed, syncFeeds, workOn } from './engine.ts';
@@ -94,7 +94,7 @@ type Start = z.output<typeof fields>;
 async function start(runtime: Runtime, options: Start): Promise<string[]> {
   const { feed: id, object_key: key, again, dry_run: dryRun } = options;
   if (id === undefined && key === undefined && !again && !dryRun) return await syncFeeds(runtime);
-  const stored = await readFeed(runtime, id ?? BUILT_IN);
+  const stored = await readFeed(runtime, id ?? DEFAULT_FEED);
   if (!stored) throw invalid([{ path: 'feed', message: 'is not known; see GET /v1/feeds' }]);
   if (key === undefined && !again && !dryRun) {
     return await syncFeed(runtime, { ...stored, nextDueAt: 0 }, new Budget(runtime));

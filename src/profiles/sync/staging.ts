@@ -75,12 +75,16 @@ function fetched(runtime: Runtime, chunk: Chunk): Promise<string | null> {
   return text;
 }
 
-/** Removes what a run has staged. Harmless to repeat. */
-export async function removeStaged(runtime: Runtime, runId: string): Promise<void> {
+/** Removes what a run has staged, and its document where that was pushed: both are personal data. Harmless to repeat. */
+export async function removeStaged(
+  runtime: Runtime,
+  run: { readonly id: string; readonly document_key: string },
+): Promise<void> {
+  if (run.document_key.startsWith(OWN_PREFIX)) await runtime.feeds.delete(run.document_key);
   for (;;) {
-    const page = await runtime.feeds.list({ prefix: prefixOf(runId) });
+    const page = await runtime.feeds.list({ prefix: prefixOf(run.id) });
     if (page.objects.length > 0) await runtime.feeds.delete(page.objects.map(({ key }) => key));
     if (!page.truncated) break;
   }
-  await runtime.db.prepare(CHUNK_SQL.remove).bind(runId).run();
+  await runtime.db.prepare(CHUNK_SQL.remove).bind(run.id).run();
 }

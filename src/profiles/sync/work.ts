@@ -57,16 +57,14 @@ export class Work {
   /**
    * One transaction whose last statement returns the run's row where the claim still holds.
    *
-   * @returns results of the statements before the last.
    * @throws LostClaim
    */
-  async apply(statements: readonly D1PreparedStatement[]): Promise<D1Result[]> {
-    const results = await this.db.batch([...statements]);
+  async apply(statements: readonly D1PreparedStatement[]): Promise<void> {
+    const results = await this.db.batch<Run>([...statements]);
     this.budget.use(1);
-    const run = results.pop()?.results[0] as Run | undefined;
+    const run = results.at(-1)?.results[0];
     if (!run) throw new LostClaim();
     this.run = run;
-    return results;
   }
 
   async enter(phase: RunPhase): Promise<void> {

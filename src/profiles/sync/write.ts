@@ -2,7 +2,6 @@
  * The last phases of a run: staged chunks become profiles, and who was absent from a full feed is cleared. One chunk is one
  * transaction that also counts it as written, so it is written once, whoever is killed when.
  */
-import { announceChanged } from '../changed.ts';
 import { PROFILE_SQL } from '../store.ts';
 import { wavesOf } from './pack.ts';
 import { type ChunkKind, chunksFrom } from './staging.ts';
@@ -60,8 +59,7 @@ async function writeChunk(work: Work, text: string, rows: number): Promise<void>
     db.prepare(WRITE_SQL.written).bind(id, claim_id, n),
   ]);
   const advance = db.prepare(WRITE_SQL.advance).bind(id, claim_id, n, rows, work.leaseUntil, runtime.now());
-  const results = await work.apply([...statements, advance]);
-  await announceChanged(runtime, changedIn(results));
+  await work.apply([...statements, advance]);
 }
 
 async function countChunk(work: Work, text: string, rows: number): Promise<void> {
@@ -85,15 +83,8 @@ async function clearChunk(work: Work, text: string): Promise<void> {
   const { run, db, runtime } = work;
   const { id, claim_id, absent_cleared: n, document_time } = run;
   const now = runtime.now();
-  const results = await work.apply([
+  await work.apply([
     db.prepare(PROFILE_SQL.clearChunk).bind(text, now, id, claim_id, n, document_time),
     db.prepare(WRITE_SQL.cleared).bind(id, claim_id, n, work.leaseUntil, now),
   ]);
-  await announceChanged(runtime, changedIn(results));
-}
-
-function changedIn(results: readonly D1Result[]): string[] {
-  return results.flatMap((result) =>
-    (result.results as { customer_id?: string }[]).flatMap((row) => row.customer_id ?? []),
-  );
 }
