@@ -53,12 +53,13 @@ async function eachChunk(
 async function writeChunk(work: Work, text: string, rows: number): Promise<void> {
   const { run, db, runtime } = work;
   const { id, claim_id, chunks_written: n } = run;
+  const now = runtime.now();
   const statements = wavesOf(text).flatMap((wave) => [
     db.prepare(WRITE_SQL.stale).bind(id, claim_id, n, wave),
-    db.prepare(PROFILE_SQL.upsertChunk).bind(wave, runtime.now(), id, claim_id, n),
+    db.prepare(PROFILE_SQL.upsertChunk).bind(wave, now, id, claim_id, n),
     db.prepare(WRITE_SQL.written).bind(id, claim_id, n),
   ]);
-  const advance = db.prepare(WRITE_SQL.advance).bind(id, claim_id, n, rows, work.leaseUntil, runtime.now());
+  const advance = db.prepare(WRITE_SQL.advance).bind(id, claim_id, n, rows, work.leaseUntil, now);
   await work.apply([...statements, advance]);
 }
 
