@@ -1,4 +1,5 @@
 /** Sync runs in D1: one run is the import of one version of one document, and its row is all that a run knows. */
+import { jsonChunks } from '../../platform/sql.ts';
 import type { FeedDocument } from '../feeds/connector.ts';
 import type { Feed } from '../feeds/feed.ts';
 
@@ -85,9 +86,12 @@ export const RUN_SQL = {
 
 /** Of these runs, those that were begun before, whatever became of them. */
 export async function knownRuns(db: D1Database, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  if (ids.length === 0) return new Set();
-  const { results } = await db.prepare(RUN_SQL.known).bind(JSON.stringify(ids)).all<{ id: string }>();
-  return new Set(results.map((row) => row.id));
+  const known = new Set<string>();
+  for (const chunk of jsonChunks(ids)) {
+    const { results } = await db.prepare(RUN_SQL.known).bind(chunk).all<{ id: string }>();
+    for (const { id } of results) known.add(id);
+  }
+  return known;
 }
 
 export interface Claim {
