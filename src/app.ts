@@ -19,8 +19,9 @@ import { Problem } from './platform/problem.ts';
 import { createRuntime } from './platform/runtime.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { whatIfRoutes } from './policies/what-if-routes.ts';
+import { feedRoutes } from './profiles/feeds/routes.ts';
 import { profileRoutes } from './profiles/routes.ts';
-import { syncRoutes } from './profiles/sync-routes.ts';
+import { syncRoutes } from './profiles/sync/routes.ts';
 import { reportRoutes } from './reports/routes.ts';
 
 /** A request id that a client may send; anything else is replaced. */
@@ -55,6 +56,7 @@ app.route('/v1/policies', whatIfRoutes);
 app.use('/v1/profiles/*', decideWaitingAfter);
 app.use('/v1/sync/*', decideWaitingAfter);
 app.route('/v1/profiles', profileRoutes);
+app.route('/v1/feeds', feedRoutes);
 app.route('/v1/sync', syncRoutes);
 app.route('/v1/reports', reportRoutes);
 app.route('/v1/suppressions', suppressionRoutes);

@@ -9,7 +9,7 @@ import { decideWaiting } from './ingress/decide-again.ts';
 import type { Bindings } from './platform/config.ts';
 import { errorText, log } from './platform/log.ts';
 import { createRuntime, type Pointer, type ReceiptNote, type Runtime } from './platform/runtime.ts';
-import { syncFeeds } from './profiles/sync.ts';
+import { syncFeeds } from './profiles/sync/engine.ts';
 
 export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),

@@ -15,14 +15,14 @@ const contradicted = (bit: number, condition: string): string =>
   `(messages.grounds & ${bit} AND ${condition})`;
 
 export const WAITING_SQL = {
-  /** `?1`: a JSON array of `{customer_id}`, `?2`: now. A row that was brought again unchanged counts too. */
+  /** `?1`: a JSON array of rows that begin with the customer's id, `?2`: now. A row that was brought again unchanged counts too. */
   mark: `UPDATE messages SET due_at = min(due_at, ?2), wait_seq = wait_seq + 1
-    WHERE customer_id IN (SELECT value ->> 'customer_id' FROM json_each(?1)) AND reason = 'waiting_for_profile'
+    WHERE customer_id IN (SELECT value ->> 0 FROM json_each(?1)) AND reason = 'waiting_for_profile'
       AND state = 'held'`,
   /** Only customers whose row was written in this transaction, at `?2`. */
   cancelContradicted: `UPDATE messages SET state = 'canceled', reason = 'grounds_contradicted', detail = NULL, due_at = NULL,
       updated_at = ?2
-    FROM json_each(?1) j JOIN profiles p ON p.customer_id = j.value ->> 'customer_id' AND p.written_at = ?2
+    FROM json_each(?1) j JOIN profiles p ON p.customer_id = j.value ->> 0 AND p.written_at = ?2
     WHERE messages.customer_id = p.customer_id AND messages.state IN ('queued', 'held')
       AND (${contradicted(GROUND.consent_yields, 'p.sms_consent = 0')}
         OR ${contradicted(GROUND.validity_yields, 'p.sms_valid = 0')}

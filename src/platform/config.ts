@@ -22,6 +22,10 @@ const schema = z
     PROVIDER: z.string().trim().min(1).default('sandbox'),
     SENDER_MPS: z.coerce.number().positive().max(1000).optional(),
     FEED_PREFIX: z.string().default('profiles/'),
+    SYNC_TICK_SECONDS: seconds.default(20),
+    SYNC_TICK_SUBREQUESTS: z.coerce.number().int().min(20).max(1_000_000).default(700),
+    SYNC_TICK_ROWS: z.coerce.number().int().min(1).max(1_000_000_000).default(1_000_000),
+    SYNC_CHUNK_ROWS: z.coerce.number().int().min(1).max(20_000).default(5000),
     LEASE_SECONDS: seconds.default(120),
     PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(10).max(60_000).default(10_000),
     SWEEP_GRACE_SECONDS: seconds.default(60),
@@ -45,6 +49,12 @@ export interface Config {
   /** Messages per second of a sender without a pace of its own; `null`: no limit. */
   readonly senderMps: number | null;
   readonly feedPrefix: string;
+  /** What one tick of the profile sync may use; then the run goes on at the next one. Rows stand in for CPU time. */
+  readonly syncTickMs: number;
+  readonly syncTickSubrequests: number;
+  readonly syncTickRows: number;
+  /** Rows of one transaction of the profile sync. */
+  readonly syncChunkRows: number;
   readonly leaseMs: number;
   readonly providerTimeoutMs: number;
   readonly sweepGraceMs: number;
@@ -72,6 +82,10 @@ export function readConfig(env: Bindings): Config {
     providers: vars.PROVIDER.split(/[\s,]+/).filter((name) => name !== ''),
     senderMps: vars.SENDER_MPS ?? null,
     feedPrefix: vars.FEED_PREFIX,
+    syncTickMs: vars.SYNC_TICK_SECONDS * 1000,
+    syncTickSubrequests: vars.SYNC_TICK_SUBREQUESTS,
+    syncTickRows: vars.SYNC_TICK_ROWS,
+    syncChunkRows: vars.SYNC_CHUNK_ROWS,
     leaseMs: vars.LEASE_SECONDS * 1000,
     providerTimeoutMs: vars.PROVIDER_TIMEOUT_MS,
     sweepGraceMs: vars.SWEEP_GRACE_SECONDS * 1000,

@@ -10,11 +10,15 @@ import { iso } from '../platform/sql.ts';
  */
 export interface ProfileWrite {
   readonly customer_id: string;
-  readonly MOBILE_NUMBER: Phone | null | undefined;
+  readonly MOBILE_NUMBER: Pick<Phone, 'raw' | 'e164'> | null | undefined;
   readonly SMS_CONSENT: Flag | undefined;
   readonly SMS_VALID: Flag | undefined;
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
+  /** Attributes are merged into the stored ones (null removes one) instead of taking their place. */
+  readonly merge: boolean;
   readonly updated_at: number;
+  /** Whether the time was said with the values, or stands in from the document. */
+  readonly ownTime: boolean;
 }
 
 export interface ProfileRow {

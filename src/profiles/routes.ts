@@ -7,7 +7,7 @@ import { invalid, Problem } from '../platform/problem.ts';
 import { shardFor } from '../platform/shard.ts';
 import { foundInvalid, readFindings } from './findings.ts';
 import { profileJson } from './profile.ts';
-import { OWN_COLUMNS, readRecord } from './record.ts';
+import { OWN_FIELDS, readRecord } from './record.ts';
 import { readProfile, upsertProfiles } from './store.ts';
 
 export const profileRoutes = new Hono<AccessEnv>();
@@ -36,16 +36,11 @@ profileRoutes.put('/:id', requires('admin'), async (c) => {
       unknown.map((path) => ({ path, message: 'is not a known field; put it into "attributes"' })),
     );
   }
-  if ('attributes' in body && (typeof body.attributes !== 'object' || Array.isArray(body.attributes))) {
-    throw invalid([{ path: 'attributes', message: 'must be a JSON object' }]);
-  }
   const defaults = { updatedAt: runtime.now(), defaultCountry: caller.defaultCountry };
   const parsed = readRecord({ ...body, customer_id: id }, defaults);
   if (!parsed.ok) throw invalid(parsed.errors);
-  const { MOBILE_NUMBER = null, SMS_CONSENT = null, SMS_VALID = null, attributes = {} } = parsed.profile;
   const { db } = shardFor(runtime, id);
-  const whole = { ...parsed.profile, MOBILE_NUMBER, SMS_CONSENT, SMS_VALID, attributes };
-  const { stale } = await upsertProfiles(db, [whole], runtime.now(), true);
+  const { stale } = await upsertProfiles(db, [parsed.profile], runtime.now());
   if (stale > 0) throw new Problem(409, 'A newer profile is stored; updated_at lies before its time.');
   return c.json(await shown(db, id));
 });
@@ -56,5 +51,5 @@ async function shown(db: D1Database, id: string): Promise<Record<string, unknown
 }
 
 function isKnown(key: string): boolean {
-  return reservedName(key) !== null || OWN_COLUMNS.has(key);
+  return reservedName(key) !== null || OWN_FIELDS.has(key);
 }

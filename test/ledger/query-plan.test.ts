@@ -8,7 +8,7 @@ import { SWEEP_SQL, WAKE_SQL } from '../../src/ledger/sweep.ts';
 import { WAITING_SQL } from '../../src/ledger/waiting.ts';
 import { listSql } from '../../src/messages/log.ts';
 import { WHAT_IF_SQL } from '../../src/policies/what-if.ts';
-import { RUN_SQL } from '../../src/profiles/sync-runs.ts';
+import { RUN_SQL } from '../../src/profiles/sync/runs.ts';
 import { RECONCILIATION_SQL } from '../../src/reports/reconciliation.ts';
 
 /** Every group of statements in src, by its name there. */
@@ -39,6 +39,7 @@ const LIMITED = new Set([
   'SENDER_SQL.pauses',
   'SENDER_SQL.paces',
   'HEALTH_SQL.resting',
+  'FEED_SQL.list',
 ]);
 
 function named(group: string, member: string | Readonly<Record<string, string>>): [string, string][] {

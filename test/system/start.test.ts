@@ -69,11 +69,11 @@ describe('the demo', () => {
   });
 
   it('has imported a feed that covers the profile side of every table', async () => {
-    const { runs } = await call<{ runs: { state: string; rows_read: number; rows_changed: number }[] }>(
+    const { runs } = await call<{ runs: { state: string; rows_read: number; rows_written: number }[] }>(
       'GET',
       '/v1/sync/runs',
     );
-    expect(runs).toMatchObject([{ state: 'done', rows_read: 22, rows_changed: 22, rows_failed: 0 }]);
+    expect(runs).toMatchObject([{ state: 'done', rows_read: 22, rows_written: 22, rows_rejected: 0 }]);
     const ids = Array.from({ length: 22 }, (_, index) => `c-${1001 + index}`);
     const profiles = await Promise.all(ids.map((id) => call<Profile>('GET', `/v1/profiles/${id}`)));
     const flags = [true, false, null];

@@ -37,7 +37,8 @@ export async function row(
 ): Promise<void> {
   const record = readRecord({ customer_id, ...fields }, { updatedAt: runtime.now() });
   if (!record.ok) throw new Error(JSON.stringify(record.errors));
-  await upsertProfiles(shardFor(runtime, customer_id).db, [record.profile], runtime.now(), confirm);
+  const profile = { ...record.profile, ownTime: confirm || 'updated_at' in fields };
+  await upsertProfiles(shardFor(runtime, customer_id).db, [profile], runtime.now());
 }
 
 /** What a minute does: sweep, decide, and the queue's consumer takes every pointer. */

@@ -22,7 +22,8 @@ export type ToServer =
       readonly id: number;
       readonly sql: string;
       readonly values: readonly unknown[];
-    };
+    }
+  | { readonly kind: 'put'; readonly id: number; readonly key: string; readonly file: string };
 
 export type FromServer =
   | { readonly kind: 'ready'; readonly url: string; readonly directUrl: string }
@@ -42,6 +43,8 @@ export interface Server {
   readonly tick: () => Promise<void>;
   /** Reads or writes D1, past the Worker. */
   readonly query: <Row>(sql: string, ...values: readonly unknown[]) => Promise<Row[]>;
+  /** Puts a file into the feed bucket. */
+  readonly putFeed: (key: string, file: string) => Promise<void>;
   /** SIGKILL for Node and workerd at once; returns when both are gone. */
   readonly kill: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -82,6 +85,16 @@ export async function startServer(options: LaunchOptions): Promise<Server> {
   });
 
   let lastId = 0;
+  const ask = (question: (id: number) => ToServer): Promise<readonly unknown[]> =>
+    new Promise((resolve, reject) => {
+      const id = ++lastId;
+      asked.set(id, (reply) => {
+        asked.delete(id);
+        if (reply.kind === 'rows') resolve(reply.rows);
+        else reject(new Error(reply.kind === 'error' ? reply.error : 'unexpected answer'));
+      });
+      child.send(question(id));
+    });
   const kill = (): Promise<void> => killGroup(child, gone, Number(new URL(directUrl).port));
   return {
     pid: child.pid ?? 0,
@@ -92,17 +105,11 @@ export async function startServer(options: LaunchOptions): Promise<Server> {
       const response = await fetch(`${url}/cdn-cgi/local/scheduled`);
       if (!response.ok) throw new Error(`cron answered ${response.status}: ${await response.text()}`);
     },
-    query: <Row>(sql: string, ...values: readonly unknown[]) =>
-      new Promise<Row[]>((resolve, reject) => {
-        const id = ++lastId;
-        asked.set(id, (reply) => {
-          asked.delete(id);
-          if (reply.kind === 'rows') resolve(reply.rows as Row[]);
-          else reject(new Error(reply.kind === 'error' ? reply.error : 'unexpected answer'));
-        });
-        const message: ToServer = { kind: 'query', id, sql, values };
-        child.send(message);
-      }),
+    query: async <Row>(sql: string, ...values: readonly unknown[]) =>
+      (await ask((id) => ({ kind: 'query', id, sql, values }))) as Row[],
+    putFeed: async (key, file) => {
+      await ask((id) => ({ kind: 'put', id, key, file }));
+    },
     kill,
     stop: async () => {
       if (child.connected) child.send({ kind: 'stop' } satisfies ToServer);

@@ -2,6 +2,7 @@
  * A server process: one built Worker on local workerd, without the development proxy. It is started by `process.ts` and
  * leads a process group of its own, so that this Node and its workerd can be killed in one blow.
  */
+import { readFileSync } from 'node:fs';
 import type { D1Database } from '@cloudflare/workers-types';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4MiniflareOptions } from 'miniflare';
 import type { FromServer, LaunchOptions, ToServer } from './process.ts';
@@ -65,6 +66,11 @@ async function answer(miniflare: Miniflare, db: D1Database, message: ToServer): 
     process.exit(0);
   }
   try {
+    if (message.kind === 'put') {
+      const bucket = await miniflare.getR2Bucket('FEEDS');
+      await bucket.put(message.key, readFileSync(message.file));
+      return send({ kind: 'rows', id: message.id, rows: [] });
+    }
     const { results } = await db
       .prepare(message.sql)
       .bind(...message.values)
