@@ -23,6 +23,7 @@ const schema = z
     RECONCILE_SECONDS: seconds.default(30),
     MAX_ATTEMPTS: z.coerce.number().int().min(1).max(50).default(8),
     RETRY_BASE_MS: z.coerce.number().int().min(1).max(600_000).default(2000),
+    PUSH_MAX_BYTES: z.coerce.number().int().min(1).max(4_500_000_000).default(500_000_000),
     DEMO: z.string().optional(),
     CALLBACK_SECRET: z.string().startsWith('whsec_').optional(),
   })
@@ -40,6 +41,8 @@ export interface Config {
   readonly reconcileMs: number;
   readonly maxAttempts: number;
   readonly retryBaseMs: number;
+  /** Of one `POST /v1/profiles/import`. R2 takes no larger object in one piece. */
+  readonly pushMaxBytes: number;
   readonly demo: boolean;
   readonly callbackSecret: string | null;
 }
@@ -60,6 +63,7 @@ export function readConfig(env: Bindings): Config {
     reconcileMs: vars.RECONCILE_SECONDS * 1000,
     maxAttempts: vars.MAX_ATTEMPTS,
     retryBaseMs: vars.RETRY_BASE_MS,
+    pushMaxBytes: vars.PUSH_MAX_BYTES,
     demo: vars.DEMO === '1',
     callbackSecret: vars.CALLBACK_SECRET ?? null,
   };

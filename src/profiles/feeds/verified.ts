@@ -34,7 +34,7 @@ export function hex(bytes: ArrayBuffer): string {
 }
 
 /** Where a stream breaks off its error is the stream's; that there is no hash then is no news. */
-function quietDigest(): DigestStream {
+export function quietDigest(): DigestStream {
   const digest = new crypto.DigestStream('SHA-256');
   digest.digest.catch(() => undefined);
   return digest;
