@@ -9,14 +9,14 @@ import { hex, quietDigest } from './verified.ts';
 
 /** What R2 wants of every part but the last. One of them is what a push holds in memory. */
 const PART_BYTES = 5 * 1024 * 1024;
-/** Below it lie uploads that are not whole yet. */
+/** Below it lies what nobody looks for after a day: uploads that are not whole yet, and documents that are for one run only. */
 const INCOMING = '.optitext/incoming/';
 const ABANDONED_AFTER_MS = 86_400_000;
 
 /**
  * Stores a body as `{prefix}{sha256}`.
+ * Where it is there already it keeps its time.
  *
- * @param renew also where it is there already, so that its time is now.
  * @throws Problem 422 for no bytes, 413 above the limit, 400 where the body breaks off; nothing is left of it then
  */
 export async function storePushed(
@@ -24,7 +24,6 @@ export async function storePushed(
   body: ReadableStream<Uint8Array> | null,
   prefix: string,
   maxBytes: number,
-  renew: boolean,
 ): Promise<R2Object> {
   const parts = partsOf(body, maxBytes);
   const first = (await parts.next()).value;
@@ -32,18 +31,23 @@ export async function storePushed(
   const second = (await parts.next()).value;
   if (!second) {
     const key = `${prefix}${hex(await crypto.subtle.digest('SHA-256', first))}`;
-    return (renew ? null : await bucket.head(key)) ?? (await put(bucket, key, first));
+    return (await bucket.head(key)) ?? (await put(bucket, key, first));
   }
   const incoming = `${INCOMING}${crypto.randomUUID()}`;
   const sha256 = await uploadParts(bucket, incoming, [first, second], parts);
   try {
-    return await take(bucket, incoming, `${prefix}${sha256}`, renew);
+    return await take(bucket, incoming, `${prefix}${sha256}`);
   } finally {
     await bucket.delete(incoming);
   }
 }
 
-/** Removes uploads that arrived whole and were never taken, because their worker died in between. R2 itself ends those in parts. */
+/** A place for the document of one run, such as a dry run: no tick finds it, and no other run shares it. */
+export function onceOnlyPrefix(): string {
+  return `${INCOMING}${crypto.randomUUID()}/`;
+}
+
+/** Removes what was never taken, because a worker died in between. R2 itself ends uploads that are in parts still. */
 export async function sweepIncoming(bucket: R2Bucket, now: number): Promise<void> {
   const { objects } = await bucket.list({ prefix: INCOMING });
   const old = objects.filter(({ uploaded }) => uploaded.getTime() < now - ABANDONED_AFTER_MS);
@@ -78,8 +82,8 @@ async function uploadParts(
   return hex(await digest.digest);
 }
 
-async function take(bucket: R2Bucket, from: string, key: string, renew: boolean): Promise<R2Object> {
-  const known = renew ? null : await bucket.head(key);
+async function take(bucket: R2Bucket, from: string, key: string): Promise<R2Object> {
+  const known = await bucket.head(key);
   if (known) return known;
   const object = await bucket.get(from);
   if (!object) throw new Error('an upload vanished while it was stored');

@@ -7,7 +7,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Runtime } from '../../platform/runtime.ts';
 import { parse } from '../../platform/validate.ts';
 import type { FeedDocument } from './connector.ts';
-import { storePushed, sweepIncoming, tooLarge } from './push-store.ts';
+import { onceOnlyPrefix, storePushed, sweepIncoming, tooLarge } from './push-store.ts';
 
 /** What became of a pushed document. */
 export interface ImportStart {
@@ -28,8 +28,8 @@ export interface PushedDocument {
 
 /** What pushing needs of the sync engine. */
 export interface ImportDesk {
-  /** Below which prefix documents of this feed are stored, those of dry runs elsewhere; null: there is no such push feed. */
-  prefixOf(runtime: Runtime, feedId: string, dryRun: boolean): Promise<string | null>;
+  /** Below which prefix documents that are pushed to this feed wait for the ticks; null: there is no such push feed. */
+  prefixOf(runtime: Runtime, feedId: string): Promise<string | null>;
   /** Begins the run, works on it in the background as far as one tick's budget goes, and leaves the rest to the ticks. */
   startImport(runtime: Runtime, pushed: PushedDocument): Promise<ImportStart>;
 }
@@ -59,11 +59,12 @@ export function pushRoutes(desk: ImportDesk): Hono<AccessEnv> {
   routes.post('/import', requires('admin'), async (c) => {
     const { runtime } = c.var;
     const { feed: feedId, dry_run: dryRun, again } = parse(query, c.req.query());
-    const prefix = await desk.prefixOf(runtime, feedId, dryRun);
+    const prefix = await desk.prefixOf(runtime, feedId);
     if (prefix === null) throw new Problem(404, 'There is no push feed with this id; see GET /v1/feeds.');
     const { pushMaxBytes } = runtime.config;
     checkHeaders(c.req.raw.headers, pushMaxBytes);
-    const object = await storePushed(runtime.feeds, c.req.raw.body, prefix, pushMaxBytes, again || dryRun);
+    const place = again || dryRun ? onceOnlyPrefix() : prefix;
+    const object = await storePushed(runtime.feeds, c.req.raw.body, place, pushMaxBytes);
     runtime.background(sweepIncoming(runtime.feeds, runtime.now()));
     const { id, run, duplicate } = await desk.startImport(runtime, {
       feedId,
