@@ -11,12 +11,12 @@ import { sha256Of, verified } from './verified.ts';
 const ACCEPT = 'text/csv, application/x-ndjson, application/json;q=0.9, */*;q=0.5';
 
 /**
- * @param lastVersion of the document that was imported last, so that the server can say that nothing is new; null: nothing was.
+ * @param lastVersion of the document that was read last, so that the server can say that nothing is new; null: all is new.
  */
 export function httpsConnector(
   world: World,
   settings: HttpsSettings,
-  lastVersion: string | null = null,
+  lastVersion: () => Promise<string | null> = async () => null,
 ): FeedConnector {
   const url = new URL(settings.url);
   const outward = new Outward(world, { ports: settings.ports, timeoutMs: settings.timeout_seconds * 1000 });
@@ -41,12 +41,13 @@ export function httpsConnector(
   }
 
   async function listOne(): Promise<FeedDocument[]> {
-    const response = await ask(url, conditionsFor(lastVersion));
+    const last = await lastVersion();
+    const response = await ask(url, conditionsFor(last));
     if (!response) return [];
     const named = versionOf(response);
     const version = named ?? `sha256 ${await sha256Of(body(response))}`;
     if (named !== null) await response.body?.cancel();
-    if (version === lastVersion) return [];
+    if (version === last) return [];
     const sizeBytes = declaredLength(response);
     return [{ key: keyOf(url), version, sizeBytes, modifiedAt: modifiedAt(response, world.now()) }];
   }

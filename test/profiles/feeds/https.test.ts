@@ -45,7 +45,7 @@ describe('one document', () => {
     'that was imported as %s is asked for with %s, and a 304 is nothing new',
     async (version, header, value) => {
       const world = fakeWorld(() => new Response(null, { status: 304 }));
-      expect(await httpsConnector(world, settings(), version).list()).toEqual([]);
+      expect(await httpsConnector(world, settings(), async () => version).list()).toEqual([]);
       expect(world.asked[0]?.headers.get(header)).toBe(value);
     },
   );
@@ -53,7 +53,7 @@ describe('one document', () => {
   it('is nothing new where its version was imported, whatever the server makes of conditions', async () => {
     const world = fakeWorld(() => csv());
     const [document] = await httpsConnector(world, settings()).list();
-    expect(await httpsConnector(world, settings(), document?.version ?? null).list()).toEqual([]);
+    expect(await httpsConnector(world, settings(), async () => document?.version ?? null).list()).toEqual([]);
   });
 
   it.each([
