@@ -11,6 +11,8 @@ import { hex, quietDigest } from './verified.ts';
 const PART_BYTES = 5 * 1024 * 1024;
 /** Below it lies what nobody looks for after a day: uploads that are not whole yet, and documents that are for one run only. */
 const INCOMING = '.optitext/incoming/';
+/** Below it, by feed, lie documents that wait for the ticks. */
+const PUSHED = '.optitext/push/';
 const ABANDONED_AFTER_MS = 86_400_000;
 
 /**
@@ -45,6 +47,11 @@ export async function storePushed(
 /** A place for the document of one run, such as a dry run: no tick finds it, and no other run shares it. */
 export function onceOnlyPrefix(): string {
   return `${INCOMING}${crypto.randomUUID()}/`;
+}
+
+/** Removes a pushed document once its run has ended: it holds personal data. The key of any other document is left alone. */
+export async function removePushed(bucket: R2Bucket, key: string): Promise<void> {
+  if (key.startsWith(PUSHED) || key.startsWith(INCOMING)) await bucket.delete(key);
 }
 
 /** Removes what was never taken, because a worker died in between. R2 itself ends uploads that are in parts still. */

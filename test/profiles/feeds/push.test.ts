@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { AccessEnv } from '../../../src/access/requires.ts';
 import { Problem } from '../../../src/platform/problem.ts';
 import { type PushedDocument, pushRoutes } from '../../../src/profiles/feeds/push.ts';
-import { sweepIncoming } from '../../../src/profiles/feeds/push-store.ts';
+import { removePushed, sweepIncoming } from '../../../src/profiles/feeds/push-store.ts';
 import { DEMO_KEY, type TestRuntime, testRuntime } from '../../support.ts';
 
 const MIB = 1024 * 1024;
@@ -203,4 +203,12 @@ it('uploads that were never taken are removed after a day, and no younger ones',
   expect(await keys()).toHaveLength(2);
   await sweepIncoming(env.FEEDS, now + 90_000_000);
   expect(await keys()).toEqual(['pushed/y']);
+});
+
+it('a document is removed after its run, and never one of another feed', async () => {
+  for (const key of ['.optitext/push/push/a', '.optitext/incoming/u/b', 'profiles/c.csv']) {
+    await env.FEEDS.put(key, 'x');
+    await removePushed(env.FEEDS, key);
+  }
+  expect(await keys()).toEqual(['profiles/c.csv']);
 });
