@@ -3,12 +3,19 @@
 const KEY = 'Bearer ot_demo';
 
 /** A call to the API. @returns status and parsed body; a failed connection has status 0. */
-export async function call(method, path, body) {
+export function call(method, path, body) {
+  return body === undefined
+    ? send(method, path)
+    : send(method, path, JSON.stringify(body), 'application/json');
+}
+
+/** As `call`, with a body as it is, such as a file. */
+export async function send(method, path, body, type) {
   try {
     const response = await fetch(path, {
       method,
-      headers: { authorization: KEY, ...(body !== undefined && { 'content-type': 'application/json' }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      headers: { authorization: KEY, ...(body !== undefined && { 'content-type': type }) },
+      ...(body !== undefined && { body }),
     });
     const text = await response.text();
     return { status: response.status, ok: response.ok, body: text === '' ? null : JSON.parse(text) };

@@ -21,6 +21,8 @@ import kitScript from './demo-kit.client.js';
 import phoneScript from './demo-phone.client.js';
 import phoneStyle from './demo-phone.css';
 import storiesScript from './demo-stories.client.js';
+import syncScript from './demo-sync.client.js';
+import syncStyle from './demo-sync.css';
 
 const demoOnly = createMiddleware<AppEnv>(async (c, next) => {
   if (!c.var.runtime.config.demo) throw new Problem(404, 'There is nothing here.');
@@ -43,11 +45,13 @@ for (const [name, text] of Object.entries({
   'demo-form.css': formStyle,
   'demo-phone.css': phoneStyle,
   'demo-decision.css': decisionStyle,
+  'demo-sync.css': syncStyle,
   'demo.js': script,
   'demo-kit.js': kitScript,
   'demo-phone.js': phoneScript,
   'demo-stories.js': storiesScript,
   'demo-decision.js': decisionScript,
+  'demo-sync.js': syncScript,
 })) {
   const type = name.endsWith('.css') ? 'text/css' : 'text/javascript';
   demoRoutes.get(`/${name}`, demoOnly, (c) =>

@@ -33,6 +33,7 @@ const schema = z
     MAX_ATTEMPTS: z.coerce.number().int().min(1).max(50).default(8),
     RETRY_BASE_MS: z.coerce.number().int().min(1).max(600_000).default(2000),
     PROFILE_READS: z.enum(['primary', 'nearest']).default('primary'),
+    PUSH_MAX_BYTES: z.coerce.number().int().min(1).max(4_500_000_000).default(500_000_000),
     DEMO: z.string().optional(),
     CALLBACK_SECRET: z.string().startsWith('whsec_').optional(),
     OPT_OUT_SCOPE: z.enum(['all', 'marketing']).default('all'),
@@ -63,6 +64,8 @@ export interface Config {
   readonly retryBaseMs: number;
   /** Where an event's profile is read: D1's primary, or the nearest replica. Consent is always read from the primary. */
   readonly profileReads: 'primary' | 'nearest';
+  /** Of one `POST /v1/profiles/import`. R2 takes no larger object in one piece. */
+  readonly pushMaxBytes: number;
   readonly demo: boolean;
   readonly callbackSecret: string | null;
   /** How far a STOP reaches. */
@@ -93,6 +96,7 @@ export function readConfig(env: Bindings): Config {
     maxAttempts: vars.MAX_ATTEMPTS,
     retryBaseMs: vars.RETRY_BASE_MS,
     profileReads: vars.PROFILE_READS,
+    pushMaxBytes: vars.PUSH_MAX_BYTES,
     demo: vars.DEMO === '1',
     callbackSecret: vars.CALLBACK_SECRET ?? null,
     optOutScope: vars.OPT_OUT_SCOPE,
