@@ -22,6 +22,8 @@ const VARS = {
   LEASE_SECONDS: LEASE_MS / 1000,
   PROVIDER_TIMEOUT_MS: 250,
   SYNC_CHUNK_ROWS: 50,
+  // So that no tick does more than a part of the work, and 20 kills find something to interrupt.
+  SYNC_TICK_SUBREQUESTS: 60,
 };
 const KEY = { authorization: 'Bearer ot_demo', 'content-type': 'application/json' };
 
@@ -107,7 +109,7 @@ async function toTheEnd(server: Server): Promise<Run> {
     await server.tick();
     const run = await runOf(server);
     if (run && run.state !== 'running') return run;
-    await sleep(100);
+    await sleep(20);
   }
 }
 
@@ -151,7 +153,8 @@ describe('an import whose server is killed', () => {
     let kills = 0;
     for (; kills < KILLS; kills++) {
       const tick = server.tick().catch(() => undefined);
-      await afterSteps(server, random.int(3, 25));
+      // A tick that is over before that is followed by a kill between ticks.
+      await Promise.race([tick, afterSteps(server, random.int(1, 12))]);
       await sleep(random.int(0, 60));
       await server.kill();
       await tick;
