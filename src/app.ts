@@ -19,8 +19,10 @@ import { Problem } from './platform/problem.ts';
 import { createRuntime } from './platform/runtime.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { whatIfRoutes } from './policies/what-if-routes.ts';
+import { pushRoutes } from './profiles/feeds/push.ts';
 import { feedRoutes } from './profiles/feeds/routes.ts';
 import { profileRoutes } from './profiles/routes.ts';
+import { importDesk } from './profiles/sync/desk.ts';
 import { syncRoutes } from './profiles/sync/routes.ts';
 import { reportRoutes } from './reports/routes.ts';
 
@@ -56,6 +58,7 @@ app.route('/v1/policies', whatIfRoutes);
 app.use('/v1/profiles/*', decideWaitingAfter);
 app.use('/v1/sync/*', decideWaitingAfter);
 app.route('/v1/profiles', profileRoutes);
+app.route('/v1/profiles', pushRoutes(importDesk));
 app.route('/v1/feeds', feedRoutes);
 app.route('/v1/sync', syncRoutes);
 app.route('/v1/reports', reportRoutes);

@@ -5,8 +5,9 @@ import { decideWaiting } from '../../src/ingress/decide-again.ts';
 import { parseEvent } from '../../src/ingress/event.ts';
 import { type Answer, ingest } from '../../src/ingress/ingest.ts';
 import { shardFor } from '../../src/platform/shard.ts';
-import { readRecord } from '../../src/profiles/record.ts';
 import { upsertProfiles } from '../../src/profiles/store.ts';
+import { mapColumns } from '../../src/profiles/sync/mapping.ts';
+import { readRow } from '../../src/profiles/sync/row.ts';
 import type { TestRuntime } from '../support.ts';
 
 type Accepted = Extract<Answer, { kind: 'accepted' }>;
@@ -28,17 +29,19 @@ export async function postOne(runtime: TestRuntime, event: Record<string, unknow
   return message.id;
 }
 
-/** A row of the batch, as a feed writes it, or as a PUT does (`confirm`). Nothing is decided yet. */
+/** A row of the batch, as a feed writes it whose blanks clear. Nothing is decided yet. */
 export async function row(
   runtime: TestRuntime,
   customer_id: string,
   fields: Record<string, unknown>,
-  confirm = false,
 ): Promise<void> {
-  const record = readRecord({ customer_id, ...fields }, { updatedAt: runtime.now() });
+  const values = { customer_id, ...fields };
+  const mapping = mapColumns(Object.keys(values), { columns: {}, other_columns: 'attributes' });
+  if ('problem' in mapping) throw new Error(mapping.problem);
+  const options = { documentTime: runtime.now(), country: undefined, blankClears: true };
+  const record = readRow(Object.values(values), mapping, options);
   if (!record.ok) throw new Error(JSON.stringify(record.errors));
-  const profile = { ...record.profile, ownTime: confirm || 'updated_at' in fields };
-  await upsertProfiles(shardFor(runtime, customer_id).db, [profile], runtime.now());
+  await upsertProfiles(shardFor(runtime, customer_id).db, [record.profile], runtime.now());
 }
 
 /** What a minute does: sweep, decide, and the queue's consumer takes every pointer. */

@@ -36,6 +36,7 @@ const STATES: Readonly<Record<string, ReceiptNote['state']>> = {
   delivery_unconfirmed: 'sent', // final, and yet says neither that it came nor that it did not
   sending_failed: 'failed',
   delivery_failed: 'undelivered',
+  expired: 'undelivered',
 };
 
 const AUTORESPONSES = {
@@ -65,7 +66,10 @@ export async function telnyxStatus(
       reference: referenceOf(request.url) ?? tags?.[0] ?? null,
       state,
       code,
-      error: bad ? (entryOf(TELNYX_CODES, code ?? '') ?? 'rejected') : null,
+      error: bad
+        ? (entryOf(TELNYX_CODES, code ?? '') ??
+          (recipient?.status === 'expired' ? 'expired_at_carrier' : 'rejected'))
+        : null,
       parts: null,
       part: null,
     };

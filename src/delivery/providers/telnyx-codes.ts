@@ -2,9 +2,18 @@
 import type { SendErrorCode } from '../errors.ts';
 
 export const TELNYX_CODES: Readonly<Record<string, SendErrorCode>> = {
-  10009: 'account_problem',
-  10010: 'account_problem',
+  10001: 'sender_invalid', // inactive phone number
+  10002: 'number_invalid',
+  10003: 'request_invalid', // invalid URL
+  10004: 'request_invalid', // missing parameter
+  10005: 'request_invalid', // resource not found
+  10006: 'request_invalid', // invalid id
+  10009: 'account_problem', // authentication failed
+  10010: 'account_problem', // authorization failed
   10011: 'throttled',
+  10014: 'request_invalid', // media type of the request
+  10015: 'request_invalid',
+  10016: 'number_invalid', // not E.164
   20002: 'account_problem',
   20012: 'account_problem',
   20100: 'no_credit',
@@ -13,7 +22,8 @@ export const TELNYX_CODES: Readonly<Record<string, SendErrorCode>> = {
   40003: 'content_blocked',
   40004: 'recipient_blocked',
   40005: 'expired_at_carrier',
-  40006: 'provider_down',
+  40006: 'unreachable',
+  40007: 'rejected', // loop
   40008: 'unreachable',
   40009: 'content_invalid',
   40010: 'sender_not_registered',

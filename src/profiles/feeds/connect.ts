@@ -2,13 +2,24 @@
 import type { Runtime } from '../../platform/runtime.ts';
 import type { FeedConnector } from './connector.ts';
 import { type Feed, pushPrefix } from './feed.ts';
+import { httpsConnector } from './https.ts';
 import { r2Connector } from './r2.ts';
+import { s3Connector } from './s3.ts';
 
-export function connectorOf(runtime: Runtime, feed: Feed): FeedConnector {
+/** @param lastVersion that was read, so that an HTTPS server can say that nothing is new. */
+export function connectorOf(
+  runtime: Runtime,
+  feed: Feed,
+  lastVersion?: () => Promise<string | null>,
+): FeedConnector {
   switch (feed.kind) {
     case 'r2':
       return r2Connector(runtime.feeds, feed.prefix);
     case 'push':
       return r2Connector(runtime.feeds, pushPrefix(feed.id));
+    case 'https':
+      return httpsConnector(runtime, feed, lastVersion);
+    case 's3':
+      return s3Connector(runtime, feed);
   }
 }

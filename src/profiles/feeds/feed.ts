@@ -4,7 +4,10 @@ import { z } from 'zod';
 import type { CountryCode } from '../../domain/phone.ts';
 import { slug, text } from '../../platform/fields.ts';
 import { isPrototypeName } from '../../platform/json.ts';
+import { httpsFields } from './https-fields.ts';
 import { OWN_PREFIX } from './r2.ts';
+import { s3Fields } from './s3-fields.ts';
+import { scheduleFields } from './schedule.ts';
 
 /** A column's name in a file, or an attribute's in the profile. */
 const columnName = text()
@@ -57,13 +60,7 @@ const reading = {
   /** A blank keeps what is stored, or clears it. By default a delta keeps and a full feed, which states all, clears. */
   blank: z.enum(['keep', 'clear'], 'must be "keep" or "clear"').optional(),
   guards: guards.prefault({}),
-  schedule: z
-    .strictObject({
-      cron: text().max(100, 'must have at most 100 characters'),
-      time_zone: text().default('UTC'),
-    })
-    .nullable()
-    .default(null),
+  schedule: scheduleFields.nullable().default(null),
 };
 
 const r2 = z.strictObject({
@@ -77,7 +74,11 @@ const r2 = z.strictObject({
 const push = z.strictObject({ kind: z.literal('push'), ...reading });
 
 /** A feed as it is configured. */
-export const feedFields = z.discriminatedUnion('kind', [r2, push], 'must have a "kind": "r2" or "push"');
+export const feedFields = z.discriminatedUnion(
+  'kind',
+  [r2, push, httpsFields.extend(reading), s3Fields.extend(reading)],
+  'must have a "kind": "r2", "https", "s3" or "push"',
+);
 
 export const feedId = slug;
 

@@ -8,6 +8,7 @@ import { parse } from '../../platform/validate.ts';
 import { cancelRun } from '../sync/engine.ts';
 import { openRunsOf } from '../sync/runs.ts';
 import { type FeedSettings, feedFields, feedId } from './feed.ts';
+import { addressProblems } from './https-fields.ts';
 import { feedJson, listFeeds, putFeed, readFeed, removeFeed } from './store.ts';
 
 export const feedRoutes = new Hono<AccessEnv>();
@@ -29,6 +30,7 @@ feedRoutes.put('/:id', requires('admin'), async (c) => {
   if (!checked.success)
     throw invalid([{ path: 'id', message: checked.error.issues[0]?.message ?? 'is not valid' }]);
   const settings = parse(feedFields, await readJson(c.req.raw));
+  refuseAddress(runtime, settings);
   await refuseSecondFull(runtime, id, settings);
   await putFeed(runtime, id, settings);
   const stored = await readFeed(runtime, id);
@@ -56,6 +58,17 @@ async function refuseSecondFull(runtime: Runtime, id: string, settings: FeedSett
     409,
     `The feed "${other.feed.id}" is full already, and each would clear the other's customers. Make one of them "delta", or disable it.`,
   );
+}
+
+/** An address that no run could ask is told at once. */
+function refuseAddress(runtime: Runtime, settings: FeedSettings): void {
+  const problems =
+    settings.kind === 'https'
+      ? addressProblems(runtime, 'url', settings.url, settings.ports)
+      : settings.kind === 's3'
+        ? addressProblems(runtime, 'endpoint', settings.endpoint, settings.ports)
+        : [];
+  if (problems.length > 0) throw invalid(problems);
 }
 
 function noFeed(): Problem {

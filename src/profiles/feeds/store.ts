@@ -2,12 +2,13 @@
 import type { Runtime } from '../../platform/runtime.ts';
 import { iso } from '../../platform/sql.ts';
 import { builtInFeeds, type Feed, type FeedSettings, feedFields } from './feed.ts';
+import { nextRun } from './schedule.ts';
 
 export const FEED_SQL = {
   list: 'SELECT * FROM feeds ORDER BY id LIMIT 1000',
   read: 'SELECT * FROM feeds WHERE id = ?1',
-  put: `INSERT INTO feeds (id, document, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
-    ON CONFLICT (id) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at, next_due_at = 0`,
+  put: `INSERT INTO feeds (id, document, created_at, updated_at, next_due_at) VALUES (?1, ?2, ?3, ?3, ?4)
+    ON CONFLICT (id) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at, next_due_at = excluded.next_due_at`,
   remove: 'DELETE FROM feeds WHERE id = ?1',
   due: 'UPDATE feeds SET next_due_at = ?2 WHERE id = ?1',
 } as const;
@@ -42,7 +43,9 @@ export async function readFeed(runtime: Runtime, id: string): Promise<StoredFeed
 }
 
 export async function putFeed(runtime: Runtime, id: string, settings: FeedSettings): Promise<void> {
-  await runtime.db.prepare(FEED_SQL.put).bind(id, JSON.stringify(settings), runtime.now()).run();
+  const now = runtime.now();
+  const due = settings.schedule === null ? 0 : (nextRun(settings.schedule, now) ?? Number.MAX_SAFE_INTEGER);
+  await runtime.db.prepare(FEED_SQL.put).bind(id, JSON.stringify(settings), now, due).run();
 }
 
 export async function removeFeed(runtime: Runtime, id: string): Promise<boolean> {

@@ -1,45 +1,25 @@
-/** What pushing a document needs of the engine: where documents wait, and a run that begins at once. */
-
+/** What a push needs of the engine: where its documents lie, and their runs. */
 import { newId } from '../../platform/ids.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { Runtime } from '../../platform/runtime.ts';
-import type { FeedDocument } from '../feeds/connector.ts';
-import { pushPrefix } from '../feeds/feed.ts';
+import { type Feed, pushPrefix } from '../feeds/feed.ts';
+import type { ImportDesk } from '../feeds/push.ts';
+import { removePushed } from '../feeds/push-store.ts';
 import { readFeed } from '../feeds/store.ts';
 import { runIdOf, workOn } from './engine.ts';
-import { readRun, startRun } from './runs.ts';
+import { type Run, readRun, startRun } from './runs.ts';
 import { runJson } from './view.ts';
 import { Budget, newClaim } from './work.ts';
 
-export interface PushedDocument {
-  readonly feedId: string;
-  readonly document: FeedDocument;
-  /** A new run, though these bytes have one. */
-  readonly again: boolean;
-  readonly dryRun: boolean;
-}
-
-/** What became of a pushed document. */
-export interface ImportStart {
-  readonly id: string;
-  /** The run as the API shows it; null: it waits, because another run of its feed is under way. */
-  readonly run: Readonly<Record<string, unknown>> | null;
-  /** The same bytes were pushed before, and this is their run. */
-  readonly duplicate: boolean;
-}
-
-export const importDesk = {
-  /** Below which prefix documents that are pushed to this feed wait for the ticks; null: there is no such push feed. */
-  async prefixOf(runtime: Runtime, feedId: string): Promise<string | null> {
-    const stored = await readFeed(runtime, feedId);
-    return stored?.feed.kind === 'push' && stored.feed.enabled ? pushPrefix(feedId) : null;
+export const importDesk: ImportDesk = {
+  async prefixOf(runtime, feedId) {
+    const feed = await pushFeed(runtime, feedId);
+    return feed && pushPrefix(feed.id);
   },
 
-  /** Begins the run, works on it in the background as far as one tick's budget goes, and leaves the rest to the ticks. */
-  async startImport(runtime: Runtime, pushed: PushedDocument): Promise<ImportStart> {
-    const stored = await readFeed(runtime, pushed.feedId);
-    if (!stored) throw new Error('the push feed was deleted in between');
-    const { feed } = stored;
-    const { document, again, dryRun } = pushed;
+  async startImport(runtime, { feedId, document, again, dryRun }) {
+    const feed = await pushFeed(runtime, feedId);
+    if (!feed) throw new Problem(404, 'There is no push feed with this id; see GET /v1/feeds.');
     const id = again || dryRun ? newId('run') : await runIdOf(feed, document);
     const run = await startRun(runtime.db, id, feed, document, dryRun, newClaim(runtime));
     if (run) {
@@ -47,6 +27,30 @@ export const importDesk = {
       return { id, run: runJson(run), duplicate: false };
     }
     const known = await readRun(runtime.db, id);
-    return { id, run: known && runJson(known), duplicate: known !== null };
+    if (known) {
+      await removeTaken(runtime, known);
+      return { id, run: runJson(known), duplicate: true };
+    }
+    if (again || dryRun) {
+      await removePushed(runtime.feeds, document.key);
+      throw new Problem(
+        409,
+        'Another import of this feed is under way; send this one again when it has ended.',
+        {
+          headers: { 'retry-after': '10' },
+        },
+      );
+    }
+    return { id, run: null, duplicate: false };
   },
 };
+
+/** Removes a pushed document that its run needs no more: it holds personal data, and what it said is in the profiles. */
+async function removeTaken(runtime: Runtime, run: Run): Promise<void> {
+  if (run.state !== 'running') await removePushed(runtime.feeds, run.document_key);
+}
+
+async function pushFeed(runtime: Runtime, feedId: string): Promise<Feed | null> {
+  const stored = await readFeed(runtime, feedId);
+  return stored?.feed.kind === 'push' && stored.feed.enabled ? stored.feed : null;
+}

@@ -10,7 +10,10 @@ import type { Runtime } from '../../platform/runtime.ts';
 import { connectorOf } from '../feeds/connect.ts';
 import type { FeedDocument } from '../feeds/connector.ts';
 import type { Feed } from '../feeds/feed.ts';
-import { listFeeds, type StoredFeed } from '../feeds/store.ts';
+import { InterruptedFeed } from '../feeds/interrupted.ts';
+import { removePushed } from '../feeds/push-store.ts';
+import { nextRun } from '../feeds/schedule.ts';
+import { listFeeds, type StoredFeed, setNextDue } from '../feeds/store.ts';
 import { BrokenFeed } from '../formats/broken.ts';
 import { compareAll } from './compare.ts';
 import { judge } from './guards.ts';
@@ -20,6 +23,7 @@ import {
   forgottenRuns,
   knownRuns,
   lastGoodRows,
+  lastVersionOf,
   type Run,
   recordRun,
   refusedRunsOf,
@@ -65,14 +69,23 @@ export async function syncFeed(runtime: Runtime, stored: StoredFeed, budget: Bud
     if (!(await workOn(runtime, feed, unfinished, budget))) return worked;
   }
   if (stored.nextDueAt > runtime.now()) return worked;
-  for (const { id, document } of await newDocuments(runtime, feed)) {
+  const fresh = await newDocuments(runtime, feed);
+  if (fresh.length === 0) await planNextLook(runtime, feed);
+  for (const [index, { id, document }] of fresh.entries()) {
     if (budget.isSpent) return worked;
     const run = await startRun(runtime.db, id, feed, document, false, newClaim(runtime));
     if (!run) return worked;
+    if (index === fresh.length - 1) await planNextLook(runtime, feed);
     worked.push(id);
     if (!(await workOn(runtime, feed, run, budget))) return worked;
   }
   return worked;
+}
+
+/** Once the last new document is taken; what a tick leaves over is not kept waiting until the schedule comes again. */
+async function planNextLook(runtime: Runtime, feed: Feed): Promise<void> {
+  if (feed.schedule === null) return;
+  await setNextDue(runtime, feed.id, nextRun(feed.schedule, runtime.now()) ?? Number.MAX_SAFE_INTEGER);
 }
 
 export interface ImportOptions {
@@ -101,7 +114,10 @@ export async function workOn(runtime: Runtime, feed: Feed, run: Run, budget: Bud
   const work = new Work(runtime, budget, run);
   try {
     if (run.attempts > MAX_ATTEMPTS) {
-      throw new BrokenFeed(`The import was interrupted ${MAX_ATTEMPTS} times at one place; import it again.`);
+      const last = run.detail === null ? '' : ` The last time: ${run.detail}`;
+      throw new BrokenFeed(
+        `The import was interrupted ${MAX_ATTEMPTS} times at one place; import it again.${last}`,
+      );
     }
     const ended = await advance(work, feed);
     if (!ended) await work.release(0);
@@ -113,7 +129,8 @@ export async function workOn(runtime: Runtime, feed: Feed, run: Run, budget: Bud
       return true;
     }
     log('error', 'sync.run_interrupted', { run: run.id, error: errorText(error) });
-    await work.release(PAUSE_MS).catch(() => undefined); // else the lease runs out
+    const why = error instanceof InterruptedFeed ? error.message : null;
+    await work.release(PAUSE_MS, why).catch(() => undefined); // else the lease runs out
     return false;
   }
 }
@@ -142,7 +159,9 @@ async function advance(work: Work, feed: Feed): Promise<boolean> {
 
 /** What was staged goes first, so that a worker that dies in between leaves nothing behind. A refused run keeps it. */
 async function end(work: Work, state: 'done' | 'failed' | 'refused', detail: string | null): Promise<void> {
-  if (state !== 'refused') await removeStaged(work.runtime, work.run);
+  // A refused run goes on from what is staged, and needs its document no more.
+  if (state === 'refused') await removePushed(work.runtime.feeds, work.run.document_key);
+  else await removeStaged(work.runtime, work.run);
   await work.finish(state, detail);
   const { id, rows_read, rows_written, rows_rejected, rows_cleared } = work.run;
   log('info', 'sync.run_ended', { run: id, state, rows_read, rows_written, rows_rejected, rows_cleared });
@@ -193,7 +212,7 @@ async function newDocuments(
 /** A source that can't be asked is told as a failed run, one for each complaint. */
 async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly FeedDocument[]> {
   try {
-    return await connectorOf(runtime, feed).list();
+    return await connectorOf(runtime, feed, () => lastVersionOf(runtime.db, feed.id)).list();
   } catch (error) {
     if (!(error instanceof BrokenFeed)) throw error;
     const id = await derivedId('run', feed.id, 'list', error.message);

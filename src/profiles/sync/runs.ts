@@ -65,7 +65,7 @@ export const RUN_SQL = {
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', 0, ?10, ?10, ?10)
     ON CONFLICT (id) DO UPDATE SET attempts = attempts + 1, updated_at = excluded.updated_at, finished_at = excluded.finished_at
     WHERE sync_runs.state = excluded.state`,
-  release: `UPDATE sync_runs SET lease_until = ?3, attempts = iif(?4, 0, attempts), updated_at = ?5 WHERE ${HELD}`,
+  release: `UPDATE sync_runs SET lease_until = ?3, attempts = iif(?4, 0, attempts), updated_at = ?5, detail = coalesce(?6, detail) WHERE ${HELD}`,
   phase: `UPDATE sync_runs SET phase = ?3, cursor = '{}', attempts = 0, lease_until = ?4, updated_at = ?5 WHERE ${HELD} RETURNING *`,
   finish: `UPDATE sync_runs SET state = ?3, detail = ?4, finished_at = ?5, updated_at = ?5 WHERE ${HELD} RETURNING id`,
   /** A person says yes to what the guards refused. */
@@ -79,6 +79,9 @@ export const RUN_SQL = {
   /** Rows of the last full run that was believed. */
   lastGood: `SELECT rows_read - rows_rejected AS rows FROM sync_runs
     WHERE feed_id = ?1 AND state = 'done' AND mode = 'full' AND dry_run = 0 ORDER BY started_at DESC LIMIT 1`,
+  /** Of the document that was read last, whatever became of it. */
+  lastVersion: `SELECT document_version AS version FROM sync_runs WHERE feed_id = ?1 AND dry_run = 0 AND document_key <> ''
+    ORDER BY started_at DESC LIMIT 1`,
   read: 'SELECT * FROM sync_runs WHERE id = ?1',
   list: 'SELECT * FROM sync_runs ORDER BY started_at DESC LIMIT ?1',
   listOf: 'SELECT * FROM sync_runs WHERE feed_id = ?2 ORDER BY started_at DESC LIMIT ?1',
@@ -176,6 +179,12 @@ export async function forgottenRuns(db: D1Database, before: number): Promise<str
 export async function lastGoodRows(db: D1Database, feedId: string): Promise<number | null> {
   const row = await db.prepare(RUN_SQL.lastGood).bind(feedId).first<{ rows: number }>();
   return row?.rows ?? null;
+}
+
+/** The version of the document that the feed's last run read. */
+export async function lastVersionOf(db: D1Database, feedId: string): Promise<string | null> {
+  const row = await db.prepare(RUN_SQL.lastVersion).bind(feedId).first<{ version: string | null }>();
+  return row?.version ?? null;
 }
 
 export async function readRun(db: D1Database, id: string): Promise<Run | null> {

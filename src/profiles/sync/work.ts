@@ -79,13 +79,13 @@ export class Work {
     await this.db.prepare(RUN_SQL.finish).bind(id, claim_id, state, detail, this.runtime.now()).run();
   }
 
-  /** Gives the run back: at once, or after a pause where something went wrong. */
-  async release(pauseMs: number): Promise<void> {
+  /** Gives the run back: at once, or after a pause where something went wrong, with words about it for the operator. */
+  async release(pauseMs: number, why: string | null = null): Promise<void> {
     const { id, claim_id } = this.run;
     const now = this.runtime.now();
     await this.db
       .prepare(RUN_SQL.release)
-      .bind(id, claim_id, now + pauseMs, Number(pauseMs === 0), now)
+      .bind(id, claim_id, now + pauseMs, Number(pauseMs === 0), now, why)
       .run();
   }
 }
