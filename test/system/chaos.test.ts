@@ -30,6 +30,8 @@ const PHONES = Math.ceil(MESSAGES / 3);
 const STOPS = Math.ceil(PHONES * 0.3);
 const CLIENTS = 4;
 const LIFE_MS = { min: 300, max: 3000 };
+/** Share of kills that strike while the gateway is being called, when most is in the air. */
+const KILLS_AT_CALLS = 0.7;
 const CRON_MS = 500;
 const QUIET_WITHIN_MS = 60_000 + MESSAGES * 40;
 const TEST_TIMEOUT_MS = 200_000 + MESSAGES * 150;
@@ -50,7 +52,7 @@ const VARS = {
 /** The API takes a minute or more; nobody wants to watch that long. */
 const UNKNOWN_AFTER_SECONDS = 12;
 /** Share of calls to D1 and queues that fail while the server is being killed. */
-const INNER_FAULTS = '0.01';
+const INNER_FAULTS = '0.03';
 
 let build: Build;
 let dataDir: string;
@@ -85,9 +87,11 @@ describe('the whole system under chance', () => {
       return known ? String(event(Number(known.eventId.slice(2))).data.MOBILE_NUMBER) : null;
     };
     const asks = new Map<string, number>();
+    let onCall = (): void => undefined;
     gateway = await startFakeGateway({
       secret: GATEWAY_SECRET,
       script: (incoming) => {
+        onCall();
         const fault = faultOf(SEED, incoming);
         const number = numberOf(incoming.id);
         // Some say STOP while their message waits for another try, some while it is being sent.
@@ -114,9 +118,15 @@ describe('the whole system under chance', () => {
       address = current.url;
       const left = (of: number): number =>
         Math.ceil((of * (round + 1)) / KILLS) - Math.ceil((of * round) / KILLS);
-      await live(current, traffic, callbacks, random, left(EVENTS), left(STOPS));
+      const events = left(EVENTS);
+      let calls = random.next() < KILLS_AT_CALLS ? random.int(1, Math.ceil(events / 2)) : 0;
+      const struck = new Promise<void>((resolve) => {
+        onCall = () => {
+          if (--calls === 0) resolve();
+        };
+      });
+      await live(current, traffic, callbacks, random, { events, stops: left(STOPS), struck });
       address = null;
-      await current.kill();
       current = await start(round + 1 < KILLS ? INNER_FAULTS : '0');
     }
     await countHits(current, hits);
@@ -194,14 +204,20 @@ async function setUp(current: Server): Promise<void> {
   await current.query('UPDATE campaigns SET unknown_after_seconds = ?1', UNKNOWN_AFTER_SECONDS);
 }
 
+interface Life {
+  readonly events: number;
+  readonly stops: number;
+  /** Ends it before its time. */
+  readonly struck: Promise<void>;
+}
+
 /** One life of a server: clients post, some twice; people opt out; cron ticks; and before all is done, it ends. */
 async function live(
   current: Server,
   traffic: Traffic,
   callbacks: Callbacks,
   random: Random,
-  events: number,
-  stops: number,
+  { events, stops, struck }: Life,
 ): Promise<void> {
   const again = traffic.unanswered.splice(0, Math.ceil(traffic.unanswered.length / 2));
   const batch = Math.floor(events / 3);
@@ -233,7 +249,7 @@ async function live(
   };
   const all = Promise.all(Array.from({ length: CLIENTS }, client));
   const others = [people(), cron()];
-  await sleep(lifeMs);
+  await Promise.race([sleep(lifeMs), struck]);
   over = true;
   await current.kill();
   await Promise.all([all, ...others]);

@@ -79,7 +79,7 @@ export function faultOf(seed: number, { id, attempt }: Incoming): Fault {
 
 /** Messages of which the gateway can never say whether it took them. */
 export function isMute(seed: number, id: string): boolean {
-  return randomOf(seed, 'mute', id).next() < 0.1;
+  return randomOf(seed, 'mute', id).next() < 0.2;
 }
 
 export function lookupFaultOf(seed: number, id: string, ask: number): LookupFault {
