@@ -21,7 +21,7 @@ import { type Random, randomOf, seededRandom } from './harness/random.ts';
 import { KEY, putCampaigns, Traffic } from './harness/traffic.ts';
 
 const MESSAGES = Number(process.env.CHAOS_MESSAGES ?? 400);
-const KILLS = Number(process.env.CHAOS_KILLS ?? Math.max(8, Math.round(MESSAGES / 150)));
+const KILLS = Number(process.env.CHAOS_KILLS ?? Math.max(8, Math.round(MESSAGES / 250)));
 const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 /** An event makes 1.25 messages on average. */
 const EVENTS = Math.ceil(MESSAGES / 1.15);
@@ -119,7 +119,7 @@ describe('the whole system under chance', () => {
       const left = (of: number): number =>
         Math.ceil((of * (round + 1)) / KILLS) - Math.ceil((of * round) / KILLS);
       const events = left(EVENTS);
-      let calls = random.next() < KILLS_AT_CALLS ? random.int(1, Math.ceil(events / 2)) : 0;
+      let calls = random.next() < KILLS_AT_CALLS ? random.int(1, events) : 0;
       const struck = new Promise<void>((resolve) => {
         onCall = () => {
           if (--calls === 0) resolve();
