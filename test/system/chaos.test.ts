@@ -33,8 +33,8 @@ const LIFE_MS = { min: 300, max: 3000 };
 /** Share of kills that strike while the gateway is being called, when most is in the air. */
 const KILLS_AT_CALLS = 0.7;
 const CRON_MS = 500;
-const QUIET_WITHIN_MS = 60_000 + MESSAGES * 40;
-const TEST_TIMEOUT_MS = 200_000 + MESSAGES * 150;
+const QUIET_WITHIN_MS = 100_000 + MESSAGES * 40;
+const TEST_TIMEOUT_MS = 340_000 + MESSAGES * 150;
 
 const GATEWAY_SECRET = 'the-secret-of-the-chaos-gateway';
 const SANDBOX_SECRET = 'whsec_dGVzdC1zZWNyZXQtb2YtdGhlLXRlc3QtcnVu';
