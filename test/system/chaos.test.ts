@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leaksIn } from '../logs.ts';
 import { type Build, buildWorker, removeBuild } from './harness/build.ts';
 import { Callbacks } from './harness/chaos-callbacks.ts';
-import { judge, readLog, tally, type Verdict } from './harness/chaos-oracle.ts';
+import { judge, readLog, readOptedOut, tally, type Verdict } from './harness/chaos-oracle.ts';
 import { CHAOS_CAMPAIGNS, eventOf, faultOf, isMute, lookupFaultOf, phone } from './harness/chaos-script.ts';
 import { type FakeGateway, startFakeGateway } from './harness/fake-gateway.ts';
 import { type Server, startServer } from './harness/process.ts';
@@ -149,6 +149,7 @@ describe('the whole system under chance', () => {
       accepted: [...traffic.accepted.values()],
       events: traffic.eventsMade,
       optOuts: callbacks.optOuts,
+      optedOut: await readOptedOut(current.url),
     }));
     const log = readFileSync(current.logFile, 'utf8').split('\n');
     const leaks = leaksIn(log, [GATEWAY_SECRET, SANDBOX_SECRET, SANDBOX_SECRET.slice(6), 'ot_demo']);

@@ -47,6 +47,19 @@ export async function readLog(url: string): Promise<LoggedMessage[]> {
   return messages;
 }
 
+/** Every number that is out. */
+export async function readOptedOut(url: string): Promise<Set<string>> {
+  const numbers = new Set<string>();
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: { suppressions: { number: string }[]; next_cursor: string | null } = await get(
+      `${url}/v1/suppressions?limit=200${cursor && `&cursor=${cursor}`}`,
+    );
+    for (const { number } of page.suppressions) numbers.add(number);
+    cursor = page.next_cursor;
+  }
+  return numbers;
+}
+
 async function get<T>(url: string): Promise<T> {
   const response = await fetch(url, { headers: { authorization: KEY } });
   if (!response.ok) throw new Error(`${new URL(url).pathname} answered ${response.status}`);
@@ -63,6 +76,8 @@ export interface Records {
   readonly accepted: readonly Accepted[];
   readonly events: number;
   readonly optOuts: readonly OptOut[];
+  /** Numbers that are out in the end. */
+  readonly optedOut: ReadonlySet<string>;
 }
 
 export interface Verdict {
@@ -172,7 +187,7 @@ function untruth({ seed }: Records, message: LoggedMessage, texts: readonly stri
 const CALL_AFTER_LOOK_MS = 2000;
 const SLOW_MACHINE_MS = 2000;
 
-function disregarded({ messages, gateway, optOuts }: Records): string[] {
+function disregarded({ messages, gateway, optOuts, optedOut }: Records): string[] {
   const callsOf = Map.groupBy(gateway.calls, (call) => call.id);
   const byNumber = Map.groupBy(messages, (message) => message.number);
   return optOuts.flatMap((optOut) => {
@@ -190,6 +205,9 @@ function disregarded({ messages, gateway, optOuts }: Records): string[] {
     return [
       ...claims.map((message) => `${described(message)} was claimed after STOP`),
       ...calls.map((message) => `${described(message)} was sent after STOP`),
+      ...(optOut.startPostedAt === null && !optedOut.has(optOut.number)
+        ? ['a STOP that was answered is gone']
+        : []),
       ...(confirmations > 1 ? [`${confirmations} confirmations of one STOP`] : []),
     ];
   });
