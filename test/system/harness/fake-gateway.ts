@@ -6,11 +6,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from './random.ts';
 
 /** What one request meets. `taken`: whether the text goes out all the same. */
 export type Fault =
-  | { readonly kind: 'accept' }
+  /** Takes the text at once, and says so after `afterMs`. */
+  | { readonly kind: 'accept'; readonly afterMs?: number }
   | { readonly kind: 'reject'; readonly code: string; readonly status?: 200 | 422 }
   | { readonly kind: 'busy'; readonly retryAfterSeconds: number | null }
   | { readonly kind: 'error'; readonly status: number; readonly taken: boolean }
@@ -66,6 +68,8 @@ export interface FakeGatewayOptions {
   /** Decides what each request meets; by default all are accepted. */
   readonly script?: (incoming: Incoming) => Fault;
   readonly lookupScript?: (id: string) => LookupFault;
+  /** Called for each text that goes out, before it is answered. */
+  readonly onTaken?: (id: string, text: Acceptance) => void;
 }
 
 export interface FakeGateway {
@@ -118,6 +122,7 @@ export async function startFakeGateway(options: FakeGatewayOptions): Promise<Fak
     const gatewayId = goesOut(fault) ? record(id, body) : '';
     switch (fault.kind) {
       case 'accept':
+        if (fault.afterMs) await sleep(fault.afterMs);
         return answer(response, 202, { id: gatewayId, parts: 1 });
       case 'reject':
         return answer(response, fault.status ?? 422, { error: { code: fault.code } });
@@ -153,7 +158,9 @@ export async function startFakeGateway(options: FakeGatewayOptions): Promise<Fak
     const message = JSON.parse(body.toString()) as { to: string; text: string };
     const texts = accepted.get(id) ?? [];
     const gatewayId = `gw-${id}-${texts.length + 1}`;
-    accepted.set(id, [...texts, { gatewayId, at: Date.now(), to: message.to, text: message.text }]);
+    const text: Acceptance = { gatewayId, at: Date.now(), to: message.to, text: message.text };
+    accepted.set(id, [...texts, text]);
+    options.onTaken?.(id, text);
     return gatewayId;
   }
 

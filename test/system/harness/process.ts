@@ -50,7 +50,7 @@ export interface Server {
   readonly stop: () => Promise<void>;
 }
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 90_000;
 
 export async function startServer(options: LaunchOptions): Promise<Server> {
   mkdirSync(options.dataDir, { recursive: true });

@@ -18,3 +18,10 @@ export function seededRandom(seed: number): Random {
   const int = (min: number, max: number): number => min + Math.floor(next() * (max - min + 1));
   return { next, int, pick: (items) => items[int(0, items.length - 1)] ?? items[0] };
 }
+
+/** Chance that hangs on words, not on the order in which it is asked: the same for the same seed and words. */
+export function randomOf(seed: number, ...words: readonly (string | number)[]): Random {
+  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  for (const char of words.join('|')) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
+  return seededRandom(hash);
+}

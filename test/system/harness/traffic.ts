@@ -1,5 +1,5 @@
 /**
- * Clients of the kill test: they post events as form backends do, note what was answered 202, and send again, with the
+ * Clients of the system tests: they post events as form backends do, note what was answered 202, and send again, with the
  * same id and body, what got no answer.
  */
 import type { Random } from './random.ts';
@@ -14,9 +14,9 @@ const CAMPAIGNS = [
   { id: 'receipt', trigger: 'order', channel: 'mms', media_urls: ['https://img.example/receipt.png'] },
 ] as const;
 
-interface Event {
+export interface Event {
   readonly id: string;
-  readonly type: 'signup' | 'order';
+  readonly type: string;
   readonly customer_id: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -34,20 +34,38 @@ interface Answer {
   readonly messages: readonly { readonly id: string; readonly state: string }[];
 }
 
+/** What a campaign of these tests says of itself; the rest is the same for all. */
+export interface TestCampaign {
+  readonly id: string;
+  readonly [field: string]: unknown;
+}
+
 export async function setUp(url: string): Promise<void> {
-  const put = async (path: string, body: unknown): Promise<void> => {
-    const response = await fetch(`${url}${path}`, {
-      method: 'PUT',
-      headers: { authorization: KEY, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-  };
-  for (const { id, ...campaign } of CAMPAIGNS) {
+  await putCampaigns(url, CAMPAIGNS);
+  await put(url, `/v1/suppressions/${encodeURIComponent(OPTED_OUT)}`, {});
+}
+
+export async function putCampaigns(url: string, campaigns: readonly TestCampaign[]): Promise<void> {
+  for (const { id, ...campaign } of campaigns) {
     const fixed = { name: id, sender: '+18005550100', body: 'Hi {{ first_name }}!', state: 'live' };
-    await put(`/v1/campaigns/${id}`, { ...fixed, ...campaign });
+    await put(url, `/v1/campaigns/${id}`, { ...fixed, ...campaign });
   }
-  await put(`/v1/suppressions/${encodeURIComponent(OPTED_OUT)}`, {});
+}
+
+async function put(url: string, path: string, body: unknown): Promise<void> {
+  const response = await fetch(`${url}${path}`, {
+    method: 'PUT',
+    headers: { authorization: KEY, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+}
+
+export interface TrafficOptions {
+  /** Makes the n-th event. */
+  readonly event: (n: number, random: Random) => Event;
+  /** 503 counts as no answer. Without it any answer but 202 is an error. */
+  readonly databaseFails: boolean;
 }
 
 export class Traffic {
@@ -58,10 +76,12 @@ export class Traffic {
   /** Every request that got no answer, to be sent again. */
   readonly unanswered: (readonly Event[])[] = [];
   readonly #random: Random;
+  readonly #options: TrafficOptions;
   #made = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, options: TrafficOptions = { event: eventOfChance, databaseFails: false }) {
     this.#random = random;
+    this.#options = options;
   }
 
   get eventsMade(): number {
@@ -74,14 +94,16 @@ export class Traffic {
     const shuffled = sizes
       .map((size) => ({ size, order: this.#random.next() }))
       .sort((a, b) => a.order - b.order);
-    return shuffled.map(({ size }) => Array.from({ length: size }, () => this.#event()));
+    return shuffled.map(({ size }) =>
+      Array.from({ length: size }, () => this.#options.event(++this.#made, this.#random)),
+    );
   }
 
   /**
    * Posts one request. Where no whole answer came back, it counts as not accepted, whatever the server stored.
    *
    * @param onAnswer called at once when the request was answered 202.
-   * @throws on any other answer than 202: nothing here is malformed.
+   * @throws on any other answer than 202 (see `databaseFails`): nothing here is malformed.
    */
   async post(url: string, events: readonly Event[], onAnswer?: () => void): Promise<void> {
     let status: number;
@@ -95,6 +117,10 @@ export class Traffic {
       status = response.status;
       text = await response.text();
     } catch {
+      this.unanswered.push(events);
+      return;
+    }
+    if (status === 503 && this.#options.databaseFails) {
       this.unanswered.push(events);
       return;
     }
@@ -113,27 +139,25 @@ export class Traffic {
       this.accepted.set(id, { eventId: answer.id, messageId: id, state });
     }
   }
+}
 
-  #event(): Event {
-    const n = ++this.#made;
-    const random = this.#random;
-    const kind = random.next();
-    const ordinary = `+1415${2_000_000 + n}`;
-    // 70 % go through, 20 % must not be sent, 10 % meet a carrier that is busy, silent or hasty.
-    const data = {
-      MOBILE_NUMBER:
-        kind < 0.7
-          ? ordinary
-          : kind < 0.76
-            ? OPTED_OUT
-            : kind < 0.9
-              ? ordinary
-              : `+1500555000${random.pick([2, 3, 4, 8])}`,
-      SMS_CONSENT: kind >= 0.76 && kind < 0.83 ? false : kind >= 0.83 && kind < 0.9 ? null : true,
-      SMS_VALID: true,
-      first_name: 'Ada',
-    };
-    const type = random.next() < 0.8 ? 'signup' : 'order';
-    return { id: `e-${n}`, type, customer_id: `c-${n}`, data };
-  }
+function eventOfChance(n: number, random: Random): Event {
+  const kind = random.next();
+  const ordinary = `+1415${2_000_000 + n}`;
+  // 70 % go through, 20 % must not be sent, 10 % meet a carrier that is busy, silent or hasty.
+  const data = {
+    MOBILE_NUMBER:
+      kind < 0.7
+        ? ordinary
+        : kind < 0.76
+          ? OPTED_OUT
+          : kind < 0.9
+            ? ordinary
+            : `+1500555000${random.pick([2, 3, 4, 8])}`,
+    SMS_CONSENT: kind >= 0.76 && kind < 0.83 ? false : kind >= 0.83 && kind < 0.9 ? null : true,
+    SMS_VALID: true,
+    first_name: 'Ada',
+  };
+  const type = random.next() < 0.8 ? 'signup' : 'order';
+  return { id: `e-${n}`, type, customer_id: `c-${n}`, data };
 }
