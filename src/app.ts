@@ -20,6 +20,8 @@ import { policyRoutes } from './policies/routes.ts';
 import { whatIfRoutes } from './policies/what-if-routes.ts';
 import { profileRoutes } from './profiles/routes.ts';
 import { syncRoutes } from './profiles/sync-routes.ts';
+import { inRoutes } from './sources/in-routes.ts';
+import { sourceRoutes } from './sources/routes.ts';
 
 /** A request id that a client may send; anything else is replaced. */
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
@@ -55,6 +57,8 @@ app.route('/v1/sync', syncRoutes);
 app.route('/v1/suppressions', suppressionRoutes);
 app.route('/v1/senders', senderRoutes);
 app.route('/v1/consent/reviews', reviewRoutes);
+app.route('/v1/sources', sourceRoutes);
+app.route('/in', inRoutes);
 app.route('/o', linkRoutes);
 app.route('/callbacks', callbackRoutes);
 app.route('/', demoRoutes);

@@ -7,7 +7,10 @@ import { reservedName } from '../domain/attributes.ts';
 import { isPrototypeName } from '../platform/json.ts';
 import { finderOf, pathComplaint } from './paths.ts';
 
-const scalar = z.union([z.string().max(2000), z.number(), z.boolean(), z.null()], 'must be a text, a number, true, false or null');
+const scalar = z.union(
+  [z.string().max(2000), z.number(), z.boolean(), z.null()],
+  'must be a text, a number, true, false or null',
+);
 
 const path = z
   .string()
@@ -21,13 +24,11 @@ const path = z
 const paths = z.union([path, z.array(path).min(1).max(10)]);
 
 /** `"$.email"`, `["/email", "/mail"]` (the first that is there), `{path, map}` or `{const}`. */
-const rule = z.union(
-  [
-    paths.transform((path) => ({ path })),
-    z.strictObject({ path: paths, map: z.record(z.string().max(200), scalar).optional() }),
-    z.strictObject({ const: scalar }),
-  ],
-);
+const rule = z.union([
+  paths.transform((path) => ({ path })),
+  z.strictObject({ path: paths, map: z.record(z.string().max(200), scalar).optional() }),
+  z.strictObject({ const: scalar }),
+]);
 type Rule = z.output<typeof rule>;
 
 const dataName = z

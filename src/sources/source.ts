@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type CountryCode, isCountry } from '../domain/phone.ts';
 import { eventType, jsonObject } from '../platform/fields.ts';
+import { fieldProblems } from '../platform/validate.ts';
 import { KINDS } from './kinds/index.ts';
 import { mappingFields, type SourceMapping } from './mapping.ts';
 
@@ -22,12 +23,15 @@ const vouches = z
     /** Everybody whose data this source sends has agreed to the disclosure. */
     consent: z.boolean().default(false),
     disclosure: z.string().min(1).max(2000).optional(),
-    disclosure_url: z.url({ protocol: /^https?$/ }).max(1000).optional(),
+    disclosure_url: z
+      .url({ protocol: /^https?$/ })
+      .max(1000)
+      .optional(),
   })
-  .refine(
-    (value) => !value.consent || value.disclosure !== undefined || value.disclosure_url !== undefined,
-    { path: ['disclosure'], error: 'is required where consent is vouched for: the text that people agreed to, or disclosure_url' },
-  );
+  .refine((value) => !value.consent || value.disclosure !== undefined || value.disclosure_url !== undefined, {
+    path: ['disclosure'],
+    error: 'is required where consent is vouched for: the text that people agreed to, or disclosure_url',
+  });
 
 const rate = z.strictObject({
   per_minute: z.int().min(1).max(100_000).optional(),
@@ -39,14 +43,18 @@ export const DEFAULT_FORM_PER_CODE_PER_HOUR = 200;
 
 export const sourceFields = z
   .strictObject({
-    kind: z.string().refine((kind) => Object.hasOwn(KINDS, kind), {
-      error: () => `must be one of ${Object.keys(KINDS).sort().join(', ')}`,
+    kind: z.string().refine((kind) => KINDS.has(kind), {
+      error: () => `must be one of ${[...KINDS.keys()].sort().join(', ')}`,
     }),
     name: z.string().max(200).nullable().default(null),
     /** Left out: those that stand are kept. */
     secrets: z
       .array(
-        z.string().min(1, 'must not be empty').max(4000).refine((secret) => secret.trim() === secret, 'must not begin or end with white space'),
+        z
+          .string()
+          .min(1, 'must not be empty')
+          .max(4000)
+          .refine((secret) => secret.trim() === secret, 'must not begin or end with white space'),
       )
       .max(5, 'must be at most 5: the new one and those that it replaces')
       .optional(),
@@ -56,7 +64,12 @@ export const sourceFields = z
     vouches: vouches.nullable().default(null),
     allowed_origins: z.array(origin).max(50).default([]),
     rate: rate.default({}),
-    countries: z.array(country).min(1, 'must name at least one, or be null for any').max(250).nullable().default(null),
+    countries: z
+      .array(country)
+      .min(1, 'must name at least one, or be null for any')
+      .max(250)
+      .nullable()
+      .default(null),
     options: jsonObject.default({}),
     tolerance_seconds: z.int().min(1).max(86_400).default(300),
     state: z.enum(['on', 'off'], 'must be "on" or "off"').default('on'),
@@ -65,13 +78,21 @@ export const sourceFields = z
   .superRefine((fields, context) => {
     const issue = (path: string, message: string): void =>
       context.addIssue({ code: 'custom', path: [path], message });
-    const kind = Object.hasOwn(KINDS, fields.kind) ? KINDS[fields.kind] : undefined;
+    const kind = KINDS.get(fields.kind);
     if (kind?.options === undefined && Object.keys(fields.options).length > 0)
       issue('options', `must be empty: the kind ${fields.kind} has none`);
-    for (const problem of kind?.options?.safeParse(fields.options).error?.issues ?? [])
-      context.addIssue({ ...problem, path: ['options', ...problem.path] } as Parameters<typeof context.addIssue>[0]);
-    if (fields.kind !== 'form') return;
-    if (fields.allowed_origins.length === 0) issue('allowed_origins', 'must name the origins of the pages with the form');
+    const wrong = kind?.options?.safeParse(fields.options).error;
+    for (const { path, message } of wrong ? fieldProblems(wrong) : [])
+      issue(path === '(body)' ? 'options' : `options.${path}`, message);
+    const consent = fields.mapping.SMS_CONSENT;
+    if (consent !== undefined && 'const' in consent && consent.const !== null && consent.const !== false)
+      issue('mapping.SMS_CONSENT', 'must not be a constant yes; say in vouches what people agreed to');
+    if (fields.kind !== 'form') {
+      if (fields.allowed_origins.length > 0) issue('allowed_origins', 'is for sources of kind form only');
+      return;
+    }
+    if (fields.allowed_origins.length === 0)
+      issue('allowed_origins', 'must name the origins of the pages with the form');
     if (fields.countries === null && fields.default_country === null)
       issue('countries', 'or default_country is required: a form that texts any country invites SMS pumping');
   });

@@ -1,5 +1,5 @@
 /** The rows of sources. */
-import { type CountryCode } from '../domain/phone.ts';
+import type { CountryCode } from '../domain/phone.ts';
 import { newId, sha256Hex } from '../platform/ids.ts';
 import { invalid } from '../platform/problem.ts';
 import { retryIdempotent } from '../platform/retry.ts';
@@ -75,10 +75,17 @@ export async function writeSource(
       ? (kept ?? { secrets: null, fingerprints: '[]' })
       : {
           secrets: fields.secrets.length === 0 ? null : await sealSecrets(runtime, id, fields.secrets),
-          fingerprints: JSON.stringify(await Promise.all(fields.secrets.map((secret) => fingerprint(id, secret)))),
+          fingerprints: JSON.stringify(
+            await Promise.all(fields.secrets.map((secret) => fingerprint(id, secret))),
+          ),
         };
-  if (KINDS[fields.kind]?.needsSecret && secrets === null)
-    throw invalid([{ path: 'secrets', message: `is required: nothing that ${fields.kind} sends can be believed without one` }]);
+  if (KINDS.get(fields.kind)?.needsSecret && secrets === null)
+    throw invalid([
+      {
+        path: 'secrets',
+        message: `is required: nothing that ${fields.kind} sends can be believed without one`,
+      },
+    ]);
 
   const standing = sameKind ? earlier.publishable_hash : null;
   const makesKey = fields.kind === 'form' && (standing === null || fields.new_publishable_key);
@@ -88,8 +95,25 @@ export async function writeSource(
   const { kind, name, event_type, mapping, vouches, allowed_origins, rate, countries, options } = fields;
   const statement = runtime.db
     .prepare(SOURCE_SQL.write)
-    .bind(id, kind, name, secrets, fingerprints, event_type, json(mapping), json(vouches), json(allowed_origins),
-      json(rate), json(countries), json(options), fields.default_country, fields.tolerance_seconds, hash, fields.state, runtime.now());
+    .bind(
+      id,
+      kind,
+      name,
+      secrets,
+      fingerprints,
+      event_type,
+      json(mapping),
+      json(vouches),
+      json(allowed_origins),
+      json(rate),
+      json(countries),
+      json(options),
+      fields.default_country,
+      fields.tolerance_seconds,
+      hash,
+      fields.state,
+      runtime.now(),
+    );
   await retryIdempotent(() => statement.run());
   return { publishableKey };
 }

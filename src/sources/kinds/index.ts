@@ -1,6 +1,7 @@
 /** Every kind of source by its name. */
 import type { Kind } from '../kind.ts';
 import { cloudevents } from './cloudevents.ts';
+import { form } from './form.ts';
 import { generic } from './generic.ts';
 import { hubspot } from './hubspot.ts';
 import { optimove } from './optimove.ts';
@@ -30,6 +31,7 @@ const ALL: readonly Kind[] = [
   zapier,
   make,
   generic,
+  form,
 ];
 
 export const KINDS: ReadonlyMap<string, Kind> = new Map(ALL.map((kind) => [kind.name, kind]));
