@@ -84,8 +84,7 @@ function vouch(source: Source, event: MappedEvent, data: Record<string, unknown>
     data.SMS_CONSENT = true;
   }
   const rule = mapping.SMS_CONSENT;
-  const field =
-    rule === undefined ? "the tool's own field" : 'const' in rule ? 'a constant of the mapping' : rule.path;
+  const field = rule === undefined ? "the tool's own field" : (rule.path ?? 'a constant of the mapping');
   return {
     field: vouched ? 'vouched for by the source' : field,
     ...(vouches?.disclosure !== undefined && { disclosure: vouches.disclosure }),

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { reservedName } from '../domain/attributes.ts';
-import { isPrototypeName } from '../platform/json.ts';
+import { isJsonObject, isPrototypeName } from '../platform/json.ts';
 import { finderOf, pathComplaint } from './paths.ts';
 
 const scalar = z.union(
@@ -21,14 +21,27 @@ const path = z
       context.addIssue({ code: 'custom', message: `is no path (${JSON.stringify(value)}): ${complaint}` });
   });
 
-const paths = z.union([path, z.array(path).min(1).max(10)]);
-
 /** `"$.email"`, `["/email", "/mail"]` (the first that is there), `{path, map}` or `{const}`. */
-const rule = z.union([
-  paths.transform((path) => ({ path })),
-  z.strictObject({ path: paths, map: z.record(z.string().max(200), scalar).optional() }),
-  z.strictObject({ const: scalar }),
-]);
+const rule = z.preprocess(
+  (given) => {
+    const whole = typeof given === 'string' || Array.isArray(given) ? { path: given } : given;
+    return isJsonObject(whole) && typeof whole.path === 'string' ? { ...whole, path: [whole.path] } : whole;
+  },
+  z
+    .strictObject({
+      path: z.array(path).min(1, 'must name at least one').max(10, 'must name at most 10').optional(),
+      map: z.record(z.string().max(200), scalar).optional(),
+      const: scalar.optional(),
+    })
+    .refine(
+      (given) => (given.path === undefined) !== (given.const === undefined),
+      'must have a path or a const',
+    )
+    .refine((given) => given.map === undefined || given.path !== undefined, {
+      path: ['map'],
+      error: 'needs a path beside it',
+    }),
+);
 type Rule = z.output<typeof rule>;
 
 const dataName = z
@@ -59,9 +72,9 @@ export interface Found {
 
 /** What a rule gives; `undefined` as the value where nothing is there. */
 export function apply(rule: Rule, payload: unknown): Found {
-  if ('const' in rule) return { value: rule.const, unmapped: false };
-  const value = firstPresent(typeof rule.path === 'string' ? [rule.path] : rule.path, payload);
-  const map = 'map' in rule ? rule.map : undefined;
+  const { path, map } = rule;
+  if (path === undefined) return { value: rule.const, unmapped: false };
+  const value = firstPresent(path, payload);
   if (map === undefined || value === undefined) return { value, unmapped: false };
   const key = String(value);
   if (Object.hasOwn(map, key)) return { value: map[key], unmapped: false };

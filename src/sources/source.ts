@@ -1,5 +1,6 @@
 /** A trigger source: what is configured of it over HTTP, and its row. */
 import { z } from 'zod';
+import { readFlag } from '../domain/attributes.ts';
 import { type CountryCode, isCountry } from '../domain/phone.ts';
 import { eventType, jsonObject } from '../platform/fields.ts';
 import { fieldProblems } from '../platform/validate.ts';
@@ -84,8 +85,8 @@ export const sourceFields = z
     const wrong = kind?.options?.safeParse(fields.options).error;
     for (const { path, message } of wrong ? fieldProblems(wrong) : [])
       issue(path === '(body)' ? 'options' : `options.${path}`, message);
-    const consent = fields.mapping.SMS_CONSENT;
-    if (consent !== undefined && 'const' in consent && consent.const !== null && consent.const !== false)
+    const consent = fields.mapping.SMS_CONSENT?.const;
+    if (consent !== undefined && readFlag(consent) !== null && readFlag(consent) !== false)
       issue('mapping.SMS_CONSENT', 'must not be a constant yes; say in vouches what people agreed to');
     if (fields.kind !== 'form') {
       if (fields.allowed_origins.length > 0) issue('allowed_origins', 'is for sources of kind form only');

@@ -37,6 +37,7 @@ const LIMITED = new Set([
   'SENDER_SQL.pauses',
   'SENDER_SQL.paces',
   'HEALTH_SQL.resting',
+  'SOURCE_SQL.list',
 ]);
 
 function named(group: string, member: string | Readonly<Record<string, string>>): [string, string][] {
