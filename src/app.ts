@@ -25,6 +25,8 @@ import { profileRoutes } from './profiles/routes.ts';
 import { importDesk } from './profiles/sync/desk.ts';
 import { syncRoutes } from './profiles/sync/routes.ts';
 import { reportRoutes } from './reports/routes.ts';
+import { inRoutes } from './sources/in-routes.ts';
+import { sourceRoutes } from './sources/routes.ts';
 
 /** A request id that a client may send; anything else is replaced. */
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
@@ -65,6 +67,8 @@ app.route('/v1/reports', reportRoutes);
 app.route('/v1/suppressions', suppressionRoutes);
 app.route('/v1/senders', senderRoutes);
 app.route('/v1/consent/reviews', reviewRoutes);
+app.route('/v1/sources', sourceRoutes);
+app.route('/in', inRoutes);
 app.route('/o', linkRoutes);
 app.route('/callbacks', callbackRoutes);
 app.route('/', demoRoutes);

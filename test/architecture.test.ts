@@ -23,6 +23,7 @@ const ALLOWED_BESIDE = new Set([
   'consent → delivery', // an inbound text is what a provider brings, and its answer goes to the outbox
   'policies → access',
   'delivery → access', // who may resume a sender
+  'sources → ingress', // what a tool sent is taken in as an event like any other
 ]);
 
 /** `domain` is pure: nothing of ours, no platform, no runtime; only these libraries. */

@@ -6,6 +6,7 @@
 import { receiveInbound } from '../consent/inbound.ts';
 import type { Callback, CallbackRefusal, CallbackRequest, Provider } from '../delivery/provider.ts';
 import { definitionOf } from '../delivery/providers/index.ts';
+import { calledUrl } from '../platform/http.ts';
 import { MAX_BODY_BYTES, readBytes } from '../platform/json.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReceiptNote, Runtime } from '../platform/runtime.ts';
@@ -54,14 +55,6 @@ async function open(
     body: await readBytes(request, MAX_BODY_BYTES),
   };
   return { provider: definition.connect(runtime), callback };
-}
-
-/** The URL as the provider called it: signatures cover it, and behind a proxy only PUBLIC_URL knows its origin. */
-function calledUrl(url: string, publicUrl: string | undefined): string {
-  if (publicUrl === undefined || !URL.canParse(publicUrl)) return url;
-  const { pathname, search } = new URL(url);
-  const base = new URL(publicUrl);
-  return `${base.origin}${base.pathname.replace(/\/+$/, '')}${pathname}${search}`;
 }
 
 function itemsOf<T>(callback: Callback<T>): readonly T[] {

@@ -5,7 +5,7 @@
  * premium-rate numbers needs (cost: docs/decisions.md). The type is never used to guess “mobile”: in the North
  * American plan (+1) it can't be known from the number.
  */
-import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 
 export type { CountryCode };
 
@@ -64,6 +64,23 @@ function tidy(raw: string): string {
     .replace(/^tel:/i, '')
     .replace(/^\(?00\)?\s*(?=[1-9])/, '+')
     .replace(MEXICO_MOBILE, '+52');
+}
+
+/** Whether a text is the ISO 3166 code of a country that has numbers. */
+export function isCountry(code: string): code is CountryCode {
+  return isSupportedCountry(code);
+}
+
+/**
+ * Where a text to this number goes: its calling code (`+44`), and its country where the number tells it. Of numbers that a
+ * calling code's countries share, such as those of satellites, it does not.
+ */
+export function destinationOf(e164: string): {
+  readonly callingCode: string;
+  readonly country: CountryCode | null;
+} {
+  const parsed = parsePhoneNumberFromString(e164);
+  return { callingCode: `+${parsed?.countryCallingCode ?? ''}`, country: parsed?.country ?? null };
 }
 
 /** A number for logs, errors and plain words: `+14155550123` becomes `+1415•••0123`. */

@@ -6,7 +6,7 @@
 import { optOutUrl } from '../consent/link.ts';
 import { enqueue } from '../delivery/outbox.ts';
 import type { Decision } from '../domain/decision.ts';
-import { accept } from '../ledger/accept.ts';
+import { accept, type NewConsent } from '../ledger/accept.ts';
 import type { AnswerMessage, StoredAnswer } from '../ledger/stored.ts';
 import { newId } from '../platform/ids.ts';
 import type { Runtime } from '../platform/runtime.ts';
@@ -25,18 +25,25 @@ export type Answer =
     }
   | { readonly kind: 'conflict'; readonly id: string };
 
-/** Accepts events; the answers stand in the order of the events. Two of one id: the second is a repetition. */
+/** The consent record of an event that carries a yes with provenance; `null` where it carries none. */
+export type ConsentOf = (event: TriggerEvent) => NewConsent | null;
+
+/**
+ * Accepts events; the answers stand in the order of the events. Two of one id: the second is a repetition. Consent records
+ * are written in the transaction that accepts their event.
+ */
 export async function ingest(
   runtime: Runtime,
   sourceId: string,
   events: readonly TriggerEvent[],
+  consentOf: ConsentOf = () => null,
 ): Promise<Answer[]> {
   const first = new Map<string, TriggerEvent>();
   for (const event of events) if (!first.has(event.id)) first.set(event.id, event);
 
   const answers = new Map<string, Answer>();
   for (const group of groupByShard(runtime, [...first.values()], (event) => event.customer_id)) {
-    for (const [id, answer] of await ingestShard(runtime, group.shard, sourceId, group.items))
+    for (const [id, answer] of await ingestShard(runtime, group.shard, sourceId, group.items, consentOf))
       answers.set(id, answer);
   }
   return events.map((event) => {
@@ -55,6 +62,7 @@ async function ingestShard(
   shard: Shard,
   sourceId: string,
   events: readonly TriggerEvent[],
+  consentOf: ConsentOf,
 ): Promise<Map<string, Answer>> {
   const context = await readContext(shard.db, runtime.config.profileReads, {
     eventIds: events.map((event) => event.id),
@@ -77,6 +85,7 @@ async function ingestShard(
     newId('acc'),
     fresh.map(({ decided }) => decided.event),
     fresh.flatMap(({ decided }) => decided.messages),
+    fresh.flatMap(({ event }) => consentOf(event) ?? []),
   );
   const deliverable: string[] = [];
   let waits = false;

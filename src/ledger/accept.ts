@@ -53,6 +53,17 @@ export interface NewMessage {
   readonly grounds?: number | null;
 }
 
+/** A yes that came with an event, for the consent record. It lifts no opt-out. */
+export interface NewConsent {
+  readonly id: string;
+  readonly event_id: string;
+  readonly number: string;
+  readonly source_id: string;
+  /** JSON: what was shown to the person, and where the yes stood. */
+  readonly evidence: string;
+  readonly at: number;
+}
+
 const EVENT_COLUMNS = [
   'id',
   'source_id',
@@ -97,6 +108,10 @@ export const ACCEPT_SQL = {
     SELECT ${fields(MESSAGE_COLUMNS)}, j.value ->> 'created_at'
     FROM json_each(?1) j JOIN events e ON e.id = j.value ->> 'event_id' AND e.accept_id = ?2
     WHERE true ON CONFLICT (id) DO NOTHING`,
+  insertConsents: `INSERT INTO consent_records (id, number, kind, origin, source_id, evidence, at)
+    SELECT j.value ->> 'id', j.value ->> 'number', 'consent_given', 'event', j.value ->> 'source_id', j.value ->> 'evidence', j.value ->> 'at'
+    FROM json_each(?1) j JOIN events e ON e.id = j.value ->> 'event_id' AND e.accept_id = ?2
+    WHERE true ON CONFLICT (id) DO NOTHING`,
 } as const;
 
 /**
@@ -108,12 +123,14 @@ export async function accept(
   acceptId: string,
   events: readonly NewEvent[],
   messages: readonly NewMessage[],
+  consents: readonly NewConsent[] = [],
 ): Promise<ReadonlyMap<string, StoredAnswer>> {
   if (events.length === 0) return new Map();
   const ids = JSON.stringify(events.map((event) => event.id));
   const statements = [
     ...jsonChunks(events).map((chunk) => db.prepare(ACCEPT_SQL.insertEvents).bind(chunk, acceptId)),
     ...jsonChunks(messages).map((chunk) => db.prepare(ACCEPT_SQL.insertMessages).bind(chunk, acceptId)),
+    ...jsonChunks(consents).map((chunk) => db.prepare(ACCEPT_SQL.insertConsents).bind(chunk, acceptId)),
     db.prepare(ACCEPT_LOSERS_SQL.events).bind(ids, acceptId),
     db.prepare(ACCEPT_LOSERS_SQL.messages).bind(ids, acceptId),
   ];

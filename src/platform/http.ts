@@ -18,3 +18,11 @@ export function queryInt(c: Context, name: string, fallback: number, min: number
   const message = `must be a whole number from ${min} to ${max}`;
   throw new Problem(422, `${name} ${message}`, { errors: [{ path: name, message }] });
 }
+
+/** The URL as its caller called it: signatures cover it, and behind a proxy only PUBLIC_URL knows its origin. */
+export function calledUrl(url: string, publicUrl: string | undefined): string {
+  if (publicUrl === undefined || !URL.canParse(publicUrl)) return url;
+  const { pathname, search } = new URL(url);
+  const base = new URL(publicUrl);
+  return `${base.origin}${base.pathname.replace(/\/+$/, '')}${pathname}${search}`;
+}

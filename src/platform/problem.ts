@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Content too large',
   415: 'Unsupported media type',
   422: 'Validation failed',
+  429: 'Too many requests',
   500: 'Internal error',
   503: 'Unavailable',
 };

@@ -32,6 +32,8 @@ export interface Runtime {
   readonly config: Config;
   /** A variable or secret of the environment by its name; `undefined` where it is not set or empty. */
   readonly variable: (name: string) => string | undefined;
+  /** Counts one use of a key at a rate-limit binding; `false` beyond its limit. Without such a binding nothing is limited. */
+  readonly withinRate: (binding: 'FORM_KEY_RATE' | 'FORM_ADDRESS_RATE', key: string) => Promise<boolean>;
   readonly fetch: typeof fetch;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -54,6 +56,7 @@ export function createRuntime(
     receipts: env.RECEIPTS as Queue<ReceiptNote>,
     config: readConfig(env),
     variable: (name) => variableOf(env, name),
+    withinRate: async (binding, key) => (await env[binding]?.limit({ key }))?.success ?? true,
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     background,

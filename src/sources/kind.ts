@@ -2,6 +2,7 @@
  * The port to tools that fire webhooks. One small file each below kinds/: how the tool signs, what its body means, and the
  * manners it expects. Verification sees the raw body; mapping is pure and sees only what was verified.
  */
+import type { z } from 'zod';
 
 /** A delivery as it came in. The body was read up to a limit. */
 export interface Delivery {
@@ -67,6 +68,8 @@ export interface Kind {
   readonly name: string;
   /** Without a secret nothing that this tool sends can be believed. False where a browser or a tool without signatures posts. */
   readonly needsSecret: boolean;
+  /** What the source's `options` may hold; none where it is missing. Checked when the source is saved. */
+  readonly options?: z.ZodType;
   verify(delivery: Delivery, settings: KindSettings): Promise<Verification>;
   map(delivery: Delivery, settings: KindSettings): Mapping;
   /** The status of a good delivery; 200 by default. Some tools take nothing else for an answer. */

@@ -40,6 +40,7 @@ const LIMITED = new Set([
   'SENDER_SQL.paces',
   'HEALTH_SQL.resting',
   'FEED_SQL.list',
+  'SOURCE_SQL.list',
 ]);
 
 function named(group: string, member: string | Readonly<Record<string, string>>): [string, string][] {
