@@ -20,6 +20,8 @@ export default defineConfig({
                 DEMO: '1',
                 CALLBACK_SECRET: 'whsec_dGVzdC1zZWNyZXQtb2YtdGhlLXRlc3QtcnVu',
                 RETRY_BASE_MS: 1,
+                FUZZ_CASES: process.env.FUZZ_CASES ?? '5000',
+                FUZZ_SEED: process.env.FUZZ_SEED ?? '1',
               },
             },
           })),
