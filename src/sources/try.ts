@@ -83,7 +83,7 @@ async function decide(
   for (const event of events) {
     const { db } = shardFor(runtime, event.customer_id);
     const number = event.attributes.MOBILE_NUMBER?.e164 ?? null;
-    const context = await readContext(db, {
+    const context = await readContext(db, runtime.config.profileReads, {
       eventIds: [event.id],
       customerIds: [event.customer_id],
       types: [event.type],

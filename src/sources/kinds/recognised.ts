@@ -60,8 +60,12 @@ export function fieldsOf(value: Readonly<Record<string, unknown>>): Field[] {
   return Object.entries(value).map(([name, inner]) => ({ names: [name], value: inner }));
 }
 
-/** The values of the fields that go by one of the names, in the order of the names. */
+/** Bodies with more fields are no form; reading their names would only cost time. */
+const MAX_FIELDS = 2000;
+
+/** The values of the fields that go by one of the names, in the order of the names. None where the fields are too many. */
 export function valuesNamed(fields: readonly Field[], names: readonly string[]): unknown[] {
+  if (fields.length > MAX_FIELDS) return [];
   const named = fields.map(({ names: own, value }) => ({ own: own.map(plainName), value }));
   return names.flatMap((name) => named.filter(({ own }) => own.includes(name)).map(({ value }) => value));
 }
@@ -106,6 +110,8 @@ export function dataOf(
     return value === undefined ? [] : [[name, value] as const];
   });
   const names = new Set<string>(found.map(([name]) => name));
-  const kept = Object.entries(rest).filter(([key]) => !names.has(reservedName(key) ?? ''));
+  const kept = Object.entries(rest).filter(
+    ([key, value]) => value !== undefined && !names.has(reservedName(key) ?? ''),
+  );
   return Object.fromEntries([...kept, ...found]);
 }
