@@ -24,6 +24,8 @@ export default defineConfig({
                 OPT_OUT_SECRET: 'the-secret-of-links-in-tests',
                 BRAND_NAME: 'Ada & Co',
                 HELP_CONTACT: 'help@example.com',
+                FUZZ_CASES: process.env.FUZZ_CASES ?? '5000',
+                FUZZ_SEED: process.env.FUZZ_SEED ?? '1',
               },
             },
           })),

@@ -6,6 +6,8 @@ declare global {
   namespace Cloudflare {
     interface Env extends Bindings {
       TEST_MIGRATIONS: D1Migration[];
+      FUZZ_CASES: string;
+      FUZZ_SEED: string;
     }
   }
 }

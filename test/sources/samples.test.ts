@@ -1,10 +1,8 @@
 /** The tools' own samples, posted as they were signed: from the raw bytes to the decision, through the front door. */
 import { SELF } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import shopify from './samples/shopify.customers_create.json?raw';
+import { sample } from './kinds/deliveries.ts';
 import vectors from './samples/signatures.json';
-import stripe from './samples/stripe.customer_created.json?raw';
-import typeform from './samples/typeform.form_response.json?raw';
 import { deliveries, NOTHING, post, setUp, stored } from './support.ts';
 
 const vectorOf = (source: string) => {
@@ -14,8 +12,14 @@ const vectorOf = (source: string) => {
 };
 
 describe.each([
-  ['Typeform', 'typeform', typeform, 'typeform-signature', {}],
-  ['Shopify', 'shopify', shopify, 'x-shopify-hmac-sha256', { 'x-shopify-topic': 'customers/create' }],
+  ['Typeform', 'typeform', sample('typeform.form_response'), 'typeform-signature', {}],
+  [
+    'Shopify',
+    'shopify',
+    sample('shopify.customers_create'),
+    'x-shopify-hmac-sha256',
+    { 'x-shopify-topic': 'customers/create' },
+  ],
 ] as const)('%s', (name, kind, body, header, more) => {
   const { secret, signature } = vectorOf(name);
   const headers = { 'content-type': 'application/json', ...more };
@@ -45,7 +49,9 @@ describe('Stripe', () => {
   it('signed long ago is refused as stale', async () => {
     const { secret, signature } = vectorOf('Stripe');
     const source = await setUp({ kind: 'stripe', secrets: [secret] });
-    const answer = await post(source.id, stripe, { 'stripe-signature': signature });
+    const answer = await post(source.id, sample('stripe.customer_created'), {
+      'stripe-signature': signature,
+    });
     expect([answer.status, answer.body.reason]).toEqual([401, 'timestamp_out_of_range']);
     expect(await stored(source.id)).toEqual(NOTHING);
     expect((await deliveries(source.id))[0]).toMatchObject({

@@ -28,7 +28,27 @@ export function jsonBody(delivery: Delivery): Payload {
   const text = bodyText(delivery.body);
   if (text === null) return { ok: false, mapping: unreadable('The body is not valid UTF-8 text.') };
   if (text.trim() === '') return { ok: false, mapping: unreadable('The body is empty.') };
-  return checked(parsed(text), 'The body is not valid JSON.');
+  return checked(parsed(text), 'The body is not valid JSON, or nested too deeply.');
+}
+
+/** Deeper than anything that is accepted later, and found without parsing: a megabyte of brackets costs a parser a second. */
+const PARSED_DEPTH = 64;
+
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (inString) {
+      if (character === '\\') index++;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '[' || character === '{') {
+      depth++;
+      if (depth > PARSED_DEPTH) return true;
+    } else if (character === ']' || character === '}') depth--;
+  }
+  return false;
 }
 
 /** As `jsonBody`, and `application/x-www-form-urlencoded` too: a name given several times becomes a list. */
@@ -49,6 +69,7 @@ export function jsonOrFormBody(delivery: Delivery): Payload {
 
 /** A JSON text's value; `undefined` where it is none. */
 export function parsed(text: string): unknown {
+  if (isTooDeep(text)) return undefined;
   try {
     return JSON.parse(text, /\d{16}/.test(text) ? keepDigits : undefined) as unknown;
   } catch {

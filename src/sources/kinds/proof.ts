@@ -21,18 +21,24 @@ export function verdict(matches: boolean): Verification {
   return matches ? VERIFIED : refused('signature_mismatch');
 }
 
-/** Whether a text is the HMAC of the data with one of the secrets. Hex in either case, base64 as it is written. */
+/**
+ * Whether a text, or one of several, is the HMAC of the data with one of the secrets. Hex in either case, base64 as it is
+ * written. One HMAC for each secret, however many texts a header holds.
+ */
 export async function isHmac(
-  given: string,
+  given: string | readonly string[],
   secrets: readonly string[],
   data: string | Uint8Array,
   hash: HmacHash,
   encoding: 'hex' | 'base64',
 ): Promise<boolean> {
-  const [encode, text] = encoding === 'hex' ? [toHex, given.toLowerCase()] : [toBase64, given];
+  const texts = [given].flat().map((text) => (encoding === 'hex' ? text.toLowerCase() : text));
+  const encode = encoding === 'hex' ? toHex : toBase64;
   return await matchesAny(secrets, async (secret) => {
     // WebCrypto refuses an empty key.
-    return secret !== '' && equalTexts(encode(await hmac(hash, secret, data)), text);
+    if (secret === '') return false;
+    const expected = encode(await hmac(hash, secret, data));
+    return texts.map((text) => equalTexts(expected, text)).some(Boolean);
   });
 }
 

@@ -106,6 +106,8 @@ export function dataOf(
     return value === undefined ? [] : [[name, value] as const];
   });
   const names = new Set<string>(found.map(([name]) => name));
-  const kept = Object.entries(rest).filter(([key]) => !names.has(reservedName(key) ?? ''));
+  const kept = Object.entries(rest).filter(
+    ([key, value]) => value !== undefined && !names.has(reservedName(key) ?? ''),
+  );
   return Object.fromEntries([...kept, ...found]);
 }

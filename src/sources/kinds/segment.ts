@@ -25,8 +25,8 @@ export const segment: Kind = { name: 'segment', needsSecret: true, options: even
 async function verify(delivery: Delivery, settings: KindSettings): Promise<Verification> {
   if (settings.secrets.length === 0) return refused('secret_not_set');
   const signature = headerOf(delivery, 'x-signature');
-  const body = jsonBody(delivery);
   if (signature !== null) {
+    const body = jsonBody(delivery);
     const signed = [delivery.body, ...(body.ok ? rewritten(delivery.body) : [])];
     const matches = await Promise.all(
       signed.map((data) => isHmac(signature, settings.secrets, data, 'SHA-1', 'hex')),
@@ -48,7 +48,8 @@ function rewritten(body: Uint8Array): string[] {
   const value = JSON.parse(text) as unknown;
   const entries = entriesOf(value);
   if (entries !== null) return entries.length > 0 ? [JSON.stringify(entries[0])] : [];
-  return JSON.stringify(value, null, 2) === text ? [JSON.stringify(value)] : [];
+  const isIndented = text.startsWith('{\n  "') && JSON.stringify(value, null, 2) === text;
+  return isIndented ? [JSON.stringify(value)] : [];
 }
 
 /** The events of a batch, which is a list or an object with `batch`; `null` where the body is one event. */
