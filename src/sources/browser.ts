@@ -51,6 +51,7 @@ export async function guardForm(
   if (key === null || !equalTexts(source.publishableHash ?? '', await sha256Hex(key)))
     return stop(refuse('guards', 'key_unknown'));
   if (!(await runtime.withinRate('FORM_KEY_RATE', source.id))) return stop(refuse('guards', 'rate_limited'));
+  const redirect = isNavigation(headers) ? form.redirect : null;
   if (form.redirect !== null && !leadsToAllowed(source, form.redirect))
     return stop(refuse('guards', 'redirect_not_allowed'));
   if (form.trapped)
@@ -58,14 +59,14 @@ export async function guardForm(
       refuse('guards', 'honeypot', {
         hint: `The field "${honeypot}" was filled in, which people do not see. Another name: options.honeypot.`,
       }),
-      form.redirect,
+      redirect,
     );
   if (source.secrets !== null && source.secrets.length > 0) {
     const passed = await passedTurnstile(runtime, source.secrets, form.turnstile);
     if (passed !== 'passed')
       return stop(refuse('guards', passed === 'failed' ? 'turnstile_failed' : 'turnstile_unreachable'));
   }
-  return { verdict: { ok: true, delivery: asJson(delivery, form.fields) }, redirect: form.redirect };
+  return { verdict: { ok: true, delivery: asJson(delivery, form.fields) }, redirect };
 }
 
 /** The origin that asks, where it is one of the source's. */
@@ -85,6 +86,11 @@ export function asJson(delivery: Delivery, fields: Readonly<Record<string, unkno
   const headers = new Headers(delivery.headers);
   headers.set('content-type', 'application/json');
   return { ...delivery, headers, body: Uint8Array.from(new TextEncoder().encode(JSON.stringify(fields))) };
+}
+
+/** A page's script says so itself, and stays where it is. https://www.w3.org/TR/fetch-metadata/#sec-fetch-mode-header */
+function isNavigation(headers: Headers): boolean {
+  return (headers.get('sec-fetch-mode') ?? 'navigate') === 'navigate';
 }
 
 function leadsToAllowed(source: Source, redirect: string): boolean {

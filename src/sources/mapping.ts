@@ -44,12 +44,18 @@ const rule = z.preprocess(
 );
 type Rule = z.output<typeof rule>;
 
-const dataName = z
-  .string()
-  .min(1, 'must not be empty')
-  .max(100, 'must have at most 100 characters')
-  .refine((name) => !isPrototypeName(name), 'is the name of an object property and not allowed')
-  .refine((name) => reservedName(name) === null, 'is reserved; map it beside data, not in it');
+const dataRules = z.record(z.string(), rule).superRefine((rules, context) => {
+  for (const name of Object.keys(rules)) {
+    const message = nameComplaint(name);
+    if (message !== null) context.addIssue({ code: 'custom', path: [name], message });
+  }
+});
+
+function nameComplaint(name: string): string | null {
+  if (name === '' || name.length > 100) return 'must have 1 to 100 characters';
+  if (isPrototypeName(name)) return 'is the name of an object property and not allowed';
+  return reservedName(name) === null ? null : 'is reserved; map it beside data, not in it';
+}
 
 export const mappingFields = z.strictObject({
   id: rule.optional(),
@@ -59,7 +65,7 @@ export const mappingFields = z.strictObject({
   MOBILE_NUMBER: rule.optional(),
   SMS_CONSENT: rule.optional(),
   SMS_VALID: rule.optional(),
-  data: z.record(dataName, rule).optional(),
+  data: dataRules.optional(),
 });
 
 export type SourceMapping = z.output<typeof mappingFields>;

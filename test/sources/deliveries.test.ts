@@ -1,7 +1,8 @@
 /** From a tool's post to a decision: what is proven counts once, and what is not proven counts for nothing. */
 import { env } from 'cloudflare:test';
 import { describe, expect, it, vi } from 'vitest';
-import { call, unique, uniqueNumber } from '../support.ts';
+import { recordDelivery } from '../../src/sources/deliveries.ts';
+import { call, testRuntime, unique, uniqueNumber } from '../support.ts';
 import { deliveries, hex, NOTHING, post, SECRET, setUp, setUpSigned, stored } from './support.ts';
 
 const bodyWith = (phone: string, agreed: unknown = true): string =>
@@ -233,13 +234,22 @@ describe('the records of deliveries', () => {
 
   it('are the last fifty good ones, and refused ones push none of them out', async () => {
     const source = await setUpSigned();
+    const runtime = testRuntime();
+    const seen = { method: 'POST', headers: new Headers(), bytes: 2 };
     for (let n = 0; n < 52; n++) {
-      const body = JSON.stringify({ n });
-      await post(source.id, body, { 'x-signature': await hex(SECRET, body) });
+      const note = `number ${n}`;
+      recordDelivery(
+        runtime,
+        source.id,
+        { ...seen, receivedAt: n },
+        { outcome: 'ignored', status: 200, note },
+      );
     }
+    await runtime.settled();
     await post(source.id, '{}');
     const kept = await deliveries(source.id, 51);
-    expect(kept.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(50);
+    const good = kept.filter(({ outcome }) => outcome === 'ignored').map(({ detail }) => detail);
+    expect(good).toEqual(Array.from({ length: 50 }, (_, n) => `number ${51 - n}`));
     expect(kept[0]?.outcome).toBe('refused');
   });
 

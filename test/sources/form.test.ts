@@ -99,6 +99,16 @@ describe('a form of an allowed page', () => {
     expect((await stored(source.id)).events).toBe(1);
   });
 
+  it('stays where it is when a script posted it', async () => {
+    const source = await setUpForm();
+    const fields = new URLSearchParams(fieldsOf({ _redirect: `${PAGE}/thanks` }));
+    const answer = await post(`${source.id}/${source.key}`, fields, {
+      origin: PAGE,
+      'sec-fetch-mode': 'cors',
+    });
+    expect([answer.status, answer.body]).toEqual([202, { received: true }]);
+  });
+
   it('cannot speak for another customer', async () => {
     const source = await setUpForm();
     const { MOBILE_NUMBER: _, ...fields } = fieldsOf({ customer_id: 'c-1', id: 'mine' });

@@ -55,7 +55,7 @@ function map(delivery: Delivery, settings: KindSettings): Mapping {
     kind: 'events',
     events: [
       {
-        id: idOf(headerOf(delivery, 'x-shopify-webhook-id')),
+        id: deliveryId(topic, customer),
         type: typeOf(topic),
         customerId: idOf(customer.id, customer.customer_id),
         occurredAt: timeOf(
@@ -79,4 +79,14 @@ function map(delivery: Delivery, settings: KindSettings): Mapping {
       },
     ],
   };
+}
+
+/**
+ * From the body alone: its signature does not cover the header `X-Shopify-Webhook-Id`, under which a captured body could be sent
+ * again as another event. A customer is created once, and each update has a time of its own.
+ */
+function deliveryId(topic: string, customer: Readonly<Record<string, unknown>>): string | null {
+  const id = idOf(customer.id, customer.customer_id);
+  if (id === null) return null;
+  return topic === TOPIC ? `${topic}:${id}` : `${topic}:${id}:${textOf(customer.updated_at) ?? ''}`;
 }

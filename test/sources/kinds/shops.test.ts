@@ -12,7 +12,7 @@ const consented = (sms_marketing_consent: unknown) => ({ ...customer, sms_market
 describe('Shopify', () => {
   it('maps the documented sample', () => {
     expect(mapOne('shopify', sample('shopify.customers_create'), HEADERS)).toMatchObject({
-      id: 'b54557e4-bdd9-4b37-8a5f-bf7d70bcd043',
+      id: 'customers/create:1073339482',
       type: 'customers/create',
       customerId: '1073339482',
       occurredAt: '2024-04-02T14:24:09.000Z',
