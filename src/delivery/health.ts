@@ -1,5 +1,7 @@
 /** What is wrong with delivery, for `/health`: names, codes and counts, never a secret. */
+import { maskText } from '../domain/mask.ts';
 import { ledgerHealth, type Reliance, relianceOfCampaigns } from '../ledger/health.ts';
+import type { SenderPause } from '../ledger/senders.ts';
 import { log } from '../platform/log.ts';
 import type { Runtime } from '../platform/runtime.ts';
 import { allShards } from '../platform/shard.ts';
@@ -11,12 +13,17 @@ const UNKNOWN_MS = 15 * 60_000;
 /** A receipt that found no message by then did not just come early. */
 const UNMATCHED_MS = 5 * 60_000;
 
+type PausedSender = Omit<SenderPause, 'since' | 'probe_at'> & {
+  readonly since: string | null;
+  readonly tried_again_at: string | null;
+};
+
 export interface Health {
   readonly status: 'ok' | 'degraded';
   readonly database: 'ok';
   /** By provider of the default route or of a live campaign, and for `opt_out_links`: names of variables and secrets not set. */
   readonly missing_settings: Readonly<Record<string, readonly string[]>>;
-  readonly paused_senders: readonly Readonly<Record<string, string | number | null>>[];
+  readonly paused_senders: readonly PausedSender[];
   readonly resting_providers: readonly Readonly<Record<string, string | number>>[];
   readonly unknown_outcomes: { readonly older_than_15_minutes: number; readonly never_to_be_known: number };
   readonly unmatched_receipts: number;
@@ -63,6 +70,15 @@ export async function deliveryHealth(runtime: Runtime): Promise<Health> {
     found.unmatched_receipts === 0 &&
     found.messages_without_provider === 0;
   return { status: well ? 'ok' : 'degraded', database: 'ok', ...found };
+}
+
+/** What anybody may see: whose number a sender is, is nobody's business without a key. */
+export function withoutNumbers(health: Health): Health {
+  const masked = health.paused_senders.map((pause) => ({
+    ...pause,
+    sender: pause.sender === '*' ? '*' : maskText(pause.sender),
+  }));
+  return { ...health, paused_senders: masked };
 }
 
 const said = new WeakSet<object>();
