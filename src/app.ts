@@ -1,12 +1,13 @@
 /** The Hono app: middleware, routes, error handler. */
 import { Hono } from 'hono';
+import { holdsKey } from './access/caller.ts';
 import { callbackRoutes } from './callbacks/routes.ts';
 import { campaignRoutes } from './campaigns/routes.ts';
 import { linkRoutes } from './consent/link-routes.ts';
 import { reviewRoutes } from './consent/reviews.ts';
 import { suppressionRoutes } from './consent/routes.ts';
 import { demoRoutes } from './console/demo-routes.ts';
-import { deliveryHealth, nameMissingSettings } from './delivery/health.ts';
+import { deliveryHealth, nameMissingSettings, withoutNumbers } from './delivery/health.ts';
 import { senderRoutes } from './delivery/sender-routes.ts';
 import { decideWaitingAfter } from './ingress/decide-again.ts';
 import { decisionRoutes } from './ingress/dry-run.ts';
@@ -73,7 +74,12 @@ app.route('/o', linkRoutes);
 app.route('/callbacks', callbackRoutes);
 app.route('/', demoRoutes);
 
-app.get('/health', async (c) => c.json(await deliveryHealth(c.var.runtime)));
+app.get('/health', async (c) => {
+  const { runtime } = c.var;
+  const health = await deliveryHealth(runtime);
+  const whole = await holdsKey(runtime, c.req.header('authorization'), 'read');
+  return c.json(whole ? health : withoutNumbers(health));
+});
 
 app.notFound((c) => {
   const allowed = methodsOf(c.req.path);

@@ -48,6 +48,20 @@ export async function authenticate(
   return caller;
 }
 
+/** For answers that say more to who may know more: whether the request has a key with the scope. A wrong key is none. */
+export async function holdsKey(
+  runtime: Runtime,
+  authorization: string | undefined,
+  scope: Scope,
+): Promise<boolean> {
+  try {
+    if (authorization !== undefined) return (await authenticate(runtime, authorization, scope)) !== undefined;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  }
+  return false;
+}
+
 async function findCaller(runtime: Runtime, key: string): Promise<Caller | null> {
   const hash = await sha256Hex(key);
   const cached = await runtime.cache.get(`key:${hash}`, { type: 'json', cacheTtl: EDGE_SECONDS });

@@ -14,12 +14,12 @@ import { sleep } from '../platform/retry.ts';
 import type { Runtime } from '../platform/runtime.ts';
 import type { Shard } from '../platform/shard.ts';
 import { type ProviderBook, providerBook, routingOf } from './book.ts';
+import { earlyEffects } from './effects.ts';
 import type { SendError } from './errors.ts';
 import { enqueue } from './outbox.ts';
 import { settlementOf, tallies, uncalled } from './outcome.ts';
 import { mapPool } from './pool.ts';
 import type { OutboundMessage, Provider, SendOutcome } from './provider.ts';
-import { applyEffectsOf } from './receipts.ts';
 
 /** A Worker may have six connections open at once; a seventh call would wait inside its own time-out. */
 export const MAX_CONCURRENT_CALLS = 6;
@@ -66,9 +66,9 @@ export async function deliver(
     const usable = (name: string): boolean => book(name)?.channels.includes(message.channel) ?? false;
     return await settlementOf(runtime, message, outcome, usable);
   });
-  const { early, opened } = await settle(shard.db, claimId, settlements, runtime.now(), tallies(calls));
+  const early = await earlyEffects(settlements);
+  const { opened } = await settle(shard.db, claimId, settlements, runtime.now(), tallies(calls), early);
   report(settlements, opened);
-  await applyEffectsOf(runtime, shard.db, early);
   await enqueueLater(
     runtime,
     shard,

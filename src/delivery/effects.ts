@@ -1,7 +1,18 @@
 /** What follows from an error beyond its message, ready for the ledger. */
-import type { Effect } from '../ledger/effects.ts';
+import type { EarlyEffects, Effect } from '../ledger/effects.ts';
+import type { Settlement } from '../ledger/settle.ts';
 import { derivedId } from '../platform/ids.ts';
+import type { ReceiptNote } from '../platform/runtime.ts';
 import { effectOf, faultOf, SEND_ERRORS, type SendErrorCode } from './errors.ts';
+
+type ErrorEffect = Pick<Effect, 'kind' | 'wholeAccount'>;
+
+const BY_ERROR: Readonly<Record<string, ErrorEffect>> = Object.fromEntries(
+  (Object.keys(SEND_ERRORS) as SendErrorCode[]).flatMap((error): [string, ErrorEffect][] => {
+    const kind = effectOf(error);
+    return kind === 'none' ? [] : [[error, { kind, wholeAccount: faultOf(error) === 'account' }]];
+  }),
+);
 
 /**
  * @param error our canonical code; anything else has no effect.
@@ -12,18 +23,37 @@ export async function effectFrom(
   code: string | null,
   ...occasion: readonly string[]
 ): Promise<Effect | null> {
-  if (error === null || !isSendError(error)) return null;
-  const kind = effectOf(error);
-  if (kind === 'none') return null;
+  const effect = error !== null && Object.hasOwn(BY_ERROR, error) ? BY_ERROR[error] : undefined;
+  if (error === null || effect === undefined) return null;
+  return { ...effect, error, code, recordId: await recordIdOf(...occasion) };
+}
+
+export async function effectOfReceipt(
+  receipt: Pick<ReceiptNote, 'provider' | 'provider_message_id' | 'error' | 'code'>,
+): Promise<Effect | null> {
+  return await effectFrom(receipt.error, receipt.code, ...occasionOf(receipt));
+}
+
+/** What may follow from receipts that came before these messages were settled: the same as if they had come after. */
+export async function earlyEffects(settlements: readonly Settlement[]): Promise<EarlyEffects> {
+  const items = settlements.flatMap(({ id, provider, providerMessageId }) =>
+    providerMessageId === null ? [] : [{ id, provider, providerMessageId }],
+  );
   return {
-    kind,
-    error,
-    code,
-    recordId: await derivedId('con', 'provider', ...occasion),
-    wholeAccount: faultOf(error) === 'account',
+    byError: BY_ERROR,
+    items: await Promise.all(
+      items.map(async (item) => {
+        const occasion = occasionOf({ provider: item.provider, provider_message_id: item.providerMessageId });
+        return { ...item, recordId: await recordIdOf(...occasion) };
+      }),
+    ),
   };
 }
 
-function isSendError(code: string): code is SendErrorCode {
-  return Object.hasOwn(SEND_ERRORS, code);
+function occasionOf(receipt: Pick<ReceiptNote, 'provider' | 'provider_message_id'>): readonly string[] {
+  return ['receipt', receipt.provider, receipt.provider_message_id];
+}
+
+async function recordIdOf(...occasion: readonly string[]): Promise<string> {
+  return await derivedId('con', 'provider', ...occasion);
 }

@@ -18,11 +18,11 @@ import type { Runtime } from '../platform/runtime.ts';
 import { allShards, type Shard } from '../platform/shard.ts';
 import { type ProviderBook, providerBook } from './book.ts';
 import { MAX_CONCURRENT_CALLS } from './deliver.ts';
+import { earlyEffects } from './effects.ts';
 import { enqueue } from './outbox.ts';
 import { mapPool } from './pool.ts';
 import type { LookupOutcome, Provider } from './provider.ts';
 import { PROVIDER_NAMES } from './providers/names.ts';
-import { applyEffectsOf } from './receipts.ts';
 
 /** Rows a statement takes at once, and how often it may: one run handles up to 20 × 500 messages of a kind. */
 const SWEEP_ROWS = 500;
@@ -73,8 +73,8 @@ async function reconcile(runtime: Runtime, shard: Shard, book: ProviderBook): Pr
       outcomeOf(runtime, message, await ask(runtime, message, book(message.provider))),
     );
     const settlements = answers.filter((answer) => answer !== null);
-    const { early } = await settle(shard.db, claimId, settlements, runtime.now());
-    await applyEffectsOf(runtime, shard.db, early);
+    const early = await earlyEffects(settlements);
+    await settle(shard.db, claimId, settlements, runtime.now(), [], early);
     report(settlements);
     const again = settlements.filter((settlement) => settlement.state === 'queued').map(({ id }) => id);
     await enqueue(runtime, shard, again);

@@ -41,7 +41,8 @@ function maskSide<T>(side: Readonly<Record<string, T>>): Record<string, T | stri
   return typeof number === 'string' ? { ...side, MOBILE_NUMBER: maskText(number) } : { ...side };
 }
 
-function maskText<T extends RuleValue>(value: T): T | string {
+/** A number keeps its ends; what is none, of text, only its length. */
+export function maskText<T extends RuleValue>(value: T): T | string {
   if (typeof value !== 'string') return value;
   return /^\+\d{7,15}$/.test(value) ? maskNumber(value) : maskRaw(value);
 }

@@ -22,9 +22,26 @@ export interface Effect {
 /** Carriers date texts in whole seconds, see src/consent/suppressions.ts. */
 const WHOLE_SECOND_MS = 999;
 
-/** `source`: a FROM clause with the items as `j`, their effect below `$.effect`, and their messages as `m`. `?1` items, `?2` now. */
-function effectSql(source: string) {
-  const effect = (name: string): string => `j.value ->> '$.effect.${name}'`;
+/** Effects of receipts that may have come before their messages: which errors have one, and ids for their records. */
+export interface EarlyEffects {
+  readonly items: readonly {
+    readonly id: string;
+    readonly provider: string;
+    readonly providerMessageId: string;
+    readonly recordId: string;
+  }[];
+  readonly byError: Readonly<Record<string, Pick<Effect, 'kind' | 'wholeAccount'>>>;
+}
+
+/** What an item's effect consists of, below `$.effect`. */
+const IN_ITEM = (name: keyof Effect): string => `j.value ->> '$.effect.${name}'`;
+
+/**
+ * `source`: a FROM clause with the items as `j` and their messages as `m`. `?1` items, `?2` now.
+ *
+ * @param effect gives each part of an item's effect as an expression.
+ */
+function effectSql(source: string, effect: (name: keyof Effect) => string = IN_ITEM) {
   const of = (kind: EffectKind): string =>
     `${source} WHERE ${effect('kind')} = '${kind}' AND m.number IS NOT NULL`;
   const provider = `j.value ->> 'provider'`;
@@ -55,6 +72,33 @@ export const SETTLE_EFFECT_SQL = effectSql(`FROM json_each(?1) j JOIN messages m
 export const RECEIPT_EFFECT_SQL =
   effectSql(`FROM json_each(?1) j JOIN messages m ON m.provider_message_id = j.value ->> 'provider_message_id'
       AND m.provider = j.value ->> 'provider'`);
+
+const IN_RECEIPT: Readonly<Record<keyof Effect, string>> = {
+  kind: `v.value ->> 'kind'`,
+  wholeAccount: `v.value ->> 'wholeAccount'`,
+  error: 'r.error',
+  code: 'r.code',
+  recordId: `j.value ->> 'recordId'`,
+};
+/** As above, of receipts that are kept. `?3`: the errors that have an effect. */
+export const EARLY_EFFECT_SQL = effectSql(
+  `FROM json_each(?1) j JOIN receipts r ON r.provider = j.value ->> 'provider'
+      AND r.provider_message_id = j.value ->> 'providerMessageId'
+      JOIN json_each(?3) v ON v.key = r.error
+      JOIN messages m ON m.id = j.value ->> 'id' AND m.provider = r.provider AND m.provider_message_id = r.provider_message_id`,
+  (name) => IN_RECEIPT[name],
+);
+
+/** For the transaction that settles a claim: after the settling, and before the receipts that it joins are dropped. */
+export function earlyEffectStatements(
+  db: D1Database,
+  { items, byError }: EarlyEffects,
+  now: number,
+): D1PreparedStatement[] {
+  if (items.length === 0) return [];
+  const [json, errors] = [JSON.stringify(items), JSON.stringify(byError)];
+  return Object.values(EARLY_EFFECT_SQL).map((sql) => db.prepare(sql).bind(json, now, errors));
+}
 
 /** Items `{id | provider_message_id, provider, effect}` as statements for the transaction of their outcome; none without effects. */
 export function effectStatements(

@@ -1,4 +1,5 @@
 /** What the ledger knows of trouble: counts and lists, each bounded. */
+import { OPT_OUT_URL } from '../domain/template.ts';
 import { SENDER_SQL, type SenderPause } from './senders.ts';
 import { RESTING } from './sweep.ts';
 
@@ -11,6 +12,8 @@ export const HEALTH_SQL = {
     FROM (SELECT reason FROM messages WHERE state = 'unknown' AND called_at < ?1 LIMIT ${COUNT_LIMIT}) b`,
   receipts: `SELECT count(*) AS unmatched FROM (SELECT 1 FROM receipts WHERE received_at < ?1 LIMIT ${COUNT_LIMIT}) b`,
   waiting: `SELECT count(*) AS waiting FROM (SELECT 1 FROM messages m WHERE ${RESTING} AND m.reason = ?1 LIMIT ${COUNT_LIMIT}) b`,
+  /** What live campaigns rely on: their providers, and the link of OPT_OUT_SECRET and PUBLIC_URL. */
+  campaigns: `SELECT providers, instr(body, '${OPT_OUT_URL}') > 0 AS links FROM campaigns WHERE state = 'live' LIMIT ${COUNT_LIMIT}`,
 } as const;
 
 export interface RestingProvider {
@@ -51,4 +54,18 @@ export async function ledgerHealth(
     unmatchedReceipts: rows<{ unmatched: number }>(3)[0]?.unmatched ?? 0,
     withoutProvider: rows<{ waiting: number }>(4)[0]?.waiting ?? 0,
   };
+}
+
+export interface Reliance {
+  /** Named by live campaigns, each once. */
+  readonly providers: readonly string[];
+  /** A live campaign's text has an opt-out link in it. */
+  readonly links: boolean;
+}
+
+/** What live campaigns need to be set up. @throws where D1 cannot be reached. */
+export async function relianceOfCampaigns(db: D1Database): Promise<Reliance> {
+  const { results } = await db.prepare(HEALTH_SQL.campaigns).all<{ providers: string; links: number }>();
+  const providers = results.flatMap((row) => JSON.parse(row.providers) as string[]);
+  return { providers: [...new Set(providers)], links: results.some((row) => row.links === 1) };
 }

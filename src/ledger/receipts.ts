@@ -131,15 +131,3 @@ function furthest(
   }
   return [...found.values()];
 }
-
-/** Only what follows from receipts whose states are applied already. */
-export async function applyEffects(
-  db: D1Database,
-  items: readonly (Pick<ReceiptNote, 'provider' | 'provider_message_id'> & {
-    readonly effect: Effect | null;
-  })[],
-  now: number,
-): Promise<void> {
-  const statements = effectStatements(db, RECEIPT_EFFECT_SQL, items, now);
-  if (statements.length > 0) await retryIdempotent(() => db.batch(statements));
-}

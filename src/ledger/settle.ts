@@ -3,7 +3,7 @@
  *
  * Only the holder of the claim may settle. A settle that comes after the lease has run out still counts: knowing beats
  * `unknown`. Receipts that came before the ledger knew the provider's id are applied in the same transaction, and so is
- * what follows from refusals: opt-outs, findings about numbers, senders that rest, the provider's breaker.
+ * what follows from refusals and from those receipts: opt-outs, findings about numbers, senders that rest, the provider's breaker.
  */
 
 import type { DeliveryReason } from '../domain/reasons.ts';
@@ -11,7 +11,13 @@ import { rankSql } from '../domain/states.ts';
 import { retryIdempotent } from '../platform/retry.ts';
 import { breakerStatements, type Tally } from './breaker.ts';
 import type { Tried } from './claim.ts';
-import { type Effect, effectStatements, SETTLE_EFFECT_SQL } from './effects.ts';
+import {
+  type EarlyEffects,
+  type Effect,
+  earlyEffectStatements,
+  effectStatements,
+  SETTLE_EFFECT_SQL,
+} from './effects.ts';
 
 /** What became of one message. Times in milliseconds since 1970; `dueAt` is when it is looked at again. */
 export interface Settlement {
@@ -62,8 +68,7 @@ export const SETTLE_SQL = {
       AND r.provider_message_id = j.value ->> 'providerMessageId'
     WHERE messages.id = j.value ->> 'id' AND messages.provider = r.provider
       AND messages.provider_message_id = r.provider_message_id
-      AND ${rankSql('messages.state')} < ${rankSql('r.state')}
-    RETURNING messages.id, messages.provider, messages.provider_message_id, messages.error, messages.provider_code AS code`,
+      AND ${rankSql('messages.state')} < ${rankSql('r.state')}`,
   dropAppliedReceipts: `DELETE FROM receipts WHERE (provider, provider_message_id) IN
       (SELECT value ->> 'provider', value ->> 'providerMessageId' FROM json_each(?1))`,
   /** A message that tried a resting sender was taken: the sender is well again. `?2` is the claim. */
@@ -72,19 +77,9 @@ export const SETTLE_SQL = {
         JOIN json_each(json_array(m.sender, '*')) a WHERE j.value ->> 'state' = 'sent') AND probe_claim = ?2`,
 } as const;
 
-/** A receipt that had come before its message, and says what was wrong. */
-export interface EarlyReceipt {
-  readonly id: string;
-  readonly provider: string;
-  readonly provider_message_id: string;
-  readonly error: string | null;
-  readonly code: string | null;
-}
-
 export interface Settled {
   /** Messages that this claim still held. */
   readonly ids: ReadonlySet<string>;
-  readonly early: readonly EarlyReceipt[];
   /** Providers whose breaker this opened. */
   readonly opened: readonly string[];
 }
@@ -96,14 +91,15 @@ export async function settle(
   settlements: readonly Settlement[],
   now: number,
   tallies: readonly Tally[] = [],
+  early: EarlyEffects = { items: [], byError: {} },
 ): Promise<Settled> {
-  if (settlements.length === 0) return { ids: new Set(), early: [], opened: [] };
+  if (settlements.length === 0) return { ids: new Set(), opened: [] };
   const json = JSON.stringify(settlements);
   const statements = [db.prepare(SETTLE_SQL.settle).bind(json, claimId, now)];
-  const accepted = settlements.some((settlement) => settlement.providerMessageId !== null);
-  if (accepted) {
+  if (settlements.some((settlement) => settlement.providerMessageId !== null)) {
     statements.push(
       db.prepare(SETTLE_SQL.applyEarlyReceipts).bind(json, now),
+      ...earlyEffectStatements(db, early, now),
       db.prepare(SETTLE_SQL.dropAppliedReceipts).bind(json),
       db.prepare(SETTLE_SQL.resumeSenders).bind(json, claimId),
     );
@@ -116,7 +112,6 @@ export async function settle(
   const rows = <T>(result: D1Result | undefined): T[] => (result?.results ?? []) as T[];
   return {
     ids: new Set(rows<{ id: string }>(results[0]).map((row) => row.id)),
-    early: accepted ? rows<EarlyReceipt>(results[1]) : [],
     opened: tallies.length > 0 ? rows<{ provider: string }>(results.at(-1)).map((row) => row.provider) : [],
   };
 }

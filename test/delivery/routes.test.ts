@@ -1,7 +1,10 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
+import { deliver } from '../../src/delivery/deliver.ts';
 import { receive } from '../../src/delivery/receipts.ts';
 import { sweep } from '../../src/delivery/sweeper.ts';
+import { shardFor } from '../../src/platform/shard.ts';
+import { faultyDb } from '../faults.ts';
 import { call, putCampaign, storedMessage, testRuntime, unique, uniqueNumber } from '../support.ts';
 import {
   accepted,
@@ -383,4 +386,33 @@ describe('what a provider says about a number', () => {
       expect((await call('GET', `/v1/suppressions/${number}`)).status).toBe(200);
     }
   });
+
+  it.each([
+    ['opted_out', '21610', 'SELECT origin AS said FROM suppressions WHERE number = ?1', 'provider'],
+    ['landline', '30006', 'SELECT error AS said FROM number_findings WHERE number = ?1', 'landline'],
+    [
+      'sender_not_registered',
+      '30034',
+      'SELECT p.error AS said FROM messages m JOIN sender_pauses p ON p.message_id = m.id WHERE m.number = ?1',
+      'sender_not_registered',
+    ],
+  ])(
+    'an early receipt’s %s is written with the outcome it joins, though the process dies right after',
+    async (error, code, sql, said) => {
+      const runtime = shortTimes(testRuntime());
+      const number = uniqueNumber();
+      const id = await accepted(runtime, number, { providers: ['telnyx'], sender: '+18005550142' });
+      await receive(runtime, [receipt('telnyx', id, 'undelivered', { error, code })]);
+      let settled = false;
+      const db = faultyDb(env.DB, ({ sql: statements }) => {
+        if (settled) return 'before';
+        settled = statements.includes('DELETE FROM receipts');
+        return null;
+      });
+      await deliver(runtime, { ...shardFor(runtime, 'c'), db }, [id], bookOf(fake('telnyx')));
+      expect(await storedMessage(id)).toMatchObject({ state: 'undelivered', provider_code: code });
+      expect(await env.DB.prepare(sql).bind(number).first()).toEqual({ said });
+      await env.DB.prepare('DELETE FROM sender_pauses').run();
+    },
+  );
 });

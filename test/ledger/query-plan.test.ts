@@ -39,6 +39,7 @@ const LIMITED = new Set([
   'SENDER_SQL.pauses',
   'SENDER_SQL.paces',
   'HEALTH_SQL.resting',
+  'HEALTH_SQL.campaigns',
   'FEED_SQL.list',
   'SOURCE_SQL.list',
 ]);

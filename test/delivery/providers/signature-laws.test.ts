@@ -6,9 +6,13 @@ import { describe, expect, it } from 'vitest';
 import type { ProviderDefinition } from '../../../src/delivery/provider.ts';
 import { bird } from '../../../src/delivery/providers/bird.ts';
 import { infobip } from '../../../src/delivery/providers/infobip.ts';
+import { plivo } from '../../../src/delivery/providers/plivo.ts';
 import { sinch } from '../../../src/delivery/providers/sinch.ts';
+import { telnyx } from '../../../src/delivery/providers/telnyx.ts';
+import { twilio } from '../../../src/delivery/providers/twilio.ts';
+import { vonage } from '../../../src/delivery/providers/vonage.ts';
 import { webhook } from '../../../src/delivery/providers/webhook.ts';
-import { hmac, toBase64, toHex } from '../../../src/platform/signature.ts';
+import { fromBase64, hmac, toBase64, toHex } from '../../../src/platform/signature.ts';
 import { callback, NOW, scriptedWorld } from './scripted-world.ts';
 
 const STANDARD_SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -21,10 +25,88 @@ interface Scheme {
   readonly secret: string;
   /** A body that the provider might send, with a free text in it. */
   readonly body: (text: string) => object;
+  /** How the body is written; JSON where left out. */
+  readonly write?: (body: object) => string;
   readonly sign: (body: string, url: string) => Promise<Record<string, string>>;
 }
 
+/** The first key pair of RFC 8032, section 7.1: the private one as PKCS #8, the public one raw. */
+const ED25519_PRIVATE = 'MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g';
+const ED25519_PUBLIC = '11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=';
+const FORM = 'application/x-www-form-urlencoded';
+
+const form = (body: object): string => new URLSearchParams(Object.entries(body)).toString();
+
+/** The fields of a form, sorted by name, as names and values without anything between. */
+function inOrder(content: string): string {
+  const fields = [...new URLSearchParams(content)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return fields.map(([name, value]) => name + value).join('');
+}
+
+async function ed25519(text: string): Promise<string> {
+  const algorithm = { name: 'Ed25519' };
+  const bytes = fromBase64(ED25519_PRIVATE) ?? new Uint8Array();
+  const key = await crypto.subtle.importKey('pkcs8', bytes, algorithm, false, ['sign']);
+  return toBase64(new Uint8Array(await crypto.subtle.sign(algorithm, key, new TextEncoder().encode(text))));
+}
+
 const SCHEMES: readonly Scheme[] = [
+  {
+    name: 'Twilio',
+    definition: twilio,
+    variable: 'TWILIO_AUTH_TOKEN',
+    secret: 'twilio-token',
+    body: (text) => ({ MessageSid: '1', From: '1', To: '2', Body: text }),
+    write: form,
+    sign: async (body, url) => ({
+      'x-twilio-signature': toBase64(await hmac('SHA-1', 'twilio-token', url + inOrder(body))),
+    }),
+  },
+  {
+    name: 'Telnyx',
+    definition: telnyx,
+    variable: 'TELNYX_PUBLIC_KEY',
+    secret: ED25519_PUBLIC,
+    body: (text) => ({
+      data: {
+        event_type: 'message.received',
+        payload: { id: '1', from: { phone_number: '1' }, to: [{ phone_number: '2' }], text },
+      },
+    }),
+    sign: async (body) => ({
+      'telnyx-timestamp': SECONDS,
+      'telnyx-signature-ed25519': await ed25519(`${SECONDS}|${body}`),
+    }),
+  },
+  {
+    name: 'Vonage',
+    definition: vonage,
+    variable: 'VONAGE_SIGNATURE_SECRET',
+    secret: 'vonage-secret',
+    body: (text) => ({ message_uuid: '1', from: '1', to: '2', text }),
+    sign: async (body) => {
+      const token = new SignJWT({ payload_hash: await sha256(body) })
+        .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+        .setIssuer('Vonage')
+        .setIssuedAt(NOW / 1000);
+      return { authorization: `Bearer ${await token.sign(new TextEncoder().encode('vonage-secret'))}` };
+    },
+  },
+  {
+    name: 'Plivo',
+    definition: plivo,
+    variable: 'PLIVO_AUTH_TOKEN',
+    secret: 'plivo-token',
+    body: (text) => ({ MessageUUID: '1', From: '1', To: '2', Text: text }),
+    write: form,
+    sign: async (body, url) => ({
+      'content-type': FORM,
+      'x-plivo-signature-v3-nonce': 'nonce-1',
+      'x-plivo-signature-v3': toBase64(
+        await hmac('SHA-256', 'plivo-token', `${url}?${inOrder(body)}.nonce-1`),
+      ),
+    }),
+  },
   {
     name: 'Sinch',
     definition: sinch,
@@ -93,7 +175,8 @@ async function sha256(text: string): Promise<string> {
   return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))));
 }
 
-describe.each(SCHEMES)('a callback signed as $name does', ({ definition, variable, secret, body, sign }) => {
+describe.each(SCHEMES)('a callback signed as $name does', (scheme) => {
+  const { definition, variable, secret, body, write = JSON.stringify, sign } = scheme;
   const url = `https://texts.example/callbacks/${definition.name}/inbound`;
   const read = (bytes: Uint8Array<ArrayBuffer>, headers: Record<string, string>, secrets = `old ${secret}`) =>
     definition.connect(scriptedWorld({ [variable]: secrets })).readInbound(callback(url, bytes, headers));
@@ -102,7 +185,7 @@ describe.each(SCHEMES)('a callback signed as $name does', ({ definition, variabl
   it('passes with any text, and brings it unharmed', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme' }), async (text) => {
-        const content = JSON.stringify(body(text));
+        const content = write(body(text));
         const result = await read(encode(content), await sign(content, url));
         expect(result).toMatchObject({ ok: true, items: [{ text: text.replaceAll('\0', '') }] });
       }),
@@ -111,7 +194,7 @@ describe.each(SCHEMES)('a callback signed as $name does', ({ definition, variabl
   });
 
   it('fails with any bit of the body changed', async () => {
-    const content = JSON.stringify(body('STOP'));
+    const content = write(body('STOP'));
     const headers = await sign(content, url);
     const changes = fc.tuple(fc.nat(encode(content).length - 1), fc.integer({ min: 1, max: 255 }));
     await fc.assert(
@@ -125,7 +208,7 @@ describe.each(SCHEMES)('a callback signed as $name does', ({ definition, variabl
   });
 
   it('fails with any character of any of its headers changed, also the last', async () => {
-    const content = JSON.stringify(body('STOP'));
+    const content = write(body('STOP'));
     const headers = await sign(content, url);
     for (const [name, value] of Object.entries(headers)) {
       for (const index of new Set([0, value.length >> 1, value.length - 2, value.length - 1])) {
@@ -140,7 +223,7 @@ describe.each(SCHEMES)('a callback signed as $name does', ({ definition, variabl
   });
 
   it('fails with any other secret', async () => {
-    const content = JSON.stringify(body('STOP'));
+    const content = write(body('STOP'));
     const headers = await sign(content, url);
     await fc.assert(
       fc.asyncProperty(fc.stringMatching(/^[A-Za-z0-9]{1,40}$/), async (other) => {
