@@ -23,7 +23,7 @@ import {
   forgottenRuns,
   knownRuns,
   lastGoodRows,
-  lastVersionOf,
+  lastReadOf,
   type Run,
   recordRun,
   refusedRunsOf,
@@ -212,7 +212,7 @@ async function newDocuments(
 /** A source that can't be asked is told as a failed run, one for each complaint. */
 async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly FeedDocument[]> {
   try {
-    return await connectorOf(runtime, feed, () => lastVersionOf(runtime.db, feed.id)).list();
+    return await connectorOf(runtime, feed, () => lastReadOf(runtime.db, feed.id)).list();
   } catch (error) {
     if (!(error instanceof BrokenFeed)) throw error;
     const id = await derivedId('run', feed.id, 'list', error.message);
@@ -223,6 +223,7 @@ async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly Fee
 }
 
 /** The same version of a document is the same run; where nothing names a version, each reading is a new one. */
-export async function runIdOf(feed: Feed, { key, version }: FeedDocument): Promise<string> {
-  return version === null ? newId('run') : await derivedId('run', feed.id, key, version);
+export async function runIdOf(feed: Feed, { key, version, follows }: FeedDocument): Promise<string> {
+  if (version === null) return newId('run');
+  return await derivedId('run', feed.id, key, version, ...(follows === undefined ? [] : [follows]));
 }
