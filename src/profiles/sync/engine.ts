@@ -39,6 +39,9 @@ const MAX_ATTEMPTS = 5;
 /** After an error that nobody foresaw, such as a database that can't be reached. */
 const PAUSE_MS = 10_000;
 
+/** A source that could not be asked is not left alone until its schedule comes again: the night's feed would be lost. */
+const LOOK_AGAIN_MS = 600_000;
+
 /** Nobody decided about a refused run for so long; what it has staged is personal data. */
 const FORGOTTEN_MS = 14 * 86_400_000;
 
@@ -69,7 +72,12 @@ export async function syncFeed(runtime: Runtime, stored: StoredFeed, budget: Bud
     if (!(await workOn(runtime, feed, unfinished, budget))) return worked;
   }
   if (stored.nextDueAt > runtime.now()) return worked;
-  const fresh = await newDocuments(runtime, feed);
+  const listed = await listDocuments(runtime, feed);
+  if (typeof listed === 'string') {
+    await planNextLook(runtime, feed, LOOK_AGAIN_MS);
+    return [...worked, listed];
+  }
+  const fresh = await newDocuments(runtime, feed, listed);
   if (fresh.length === 0) await planNextLook(runtime, feed);
   for (const [index, { id, document }] of fresh.entries()) {
     if (budget.isSpent) return worked;
@@ -82,10 +90,20 @@ export async function syncFeed(runtime: Runtime, stored: StoredFeed, budget: Bud
   return worked;
 }
 
-/** Once the last new document is taken; what a tick leaves over is not kept waiting until the schedule comes again. */
-async function planNextLook(runtime: Runtime, feed: Feed): Promise<void> {
+/**
+ * Once the last new document is taken; what a tick leaves over is not kept waiting until the schedule comes again.
+ *
+ * @param withinMs the look is no later than that.
+ */
+async function planNextLook(
+  runtime: Runtime,
+  feed: Feed,
+  withinMs = Number.POSITIVE_INFINITY,
+): Promise<void> {
   if (feed.schedule === null) return;
-  await setNextDue(runtime, feed.id, nextRun(feed.schedule, runtime.now()) ?? Number.MAX_SAFE_INTEGER);
+  const now = runtime.now();
+  const next = nextRun(feed.schedule, now) ?? Number.MAX_SAFE_INTEGER;
+  await setNextDue(runtime, feed.id, Math.min(next, now + withinMs));
 }
 
 export interface ImportOptions {
@@ -191,8 +209,8 @@ export async function cancelRun(
 async function newDocuments(
   runtime: Runtime,
   feed: Feed,
+  listed: readonly FeedDocument[],
 ): Promise<readonly { readonly id: string; readonly document: FeedDocument }[]> {
-  const listed = await listDocuments(runtime, feed);
   const documents = await Promise.all(
     listed.map(async (document) => ({ id: await runIdOf(feed, document), document })),
   );
@@ -209,8 +227,8 @@ async function newDocuments(
   return fresh.slice(-1);
 }
 
-/** A source that can't be asked is told as a failed run, one for each complaint. */
-async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly FeedDocument[]> {
+/** A source that can't be asked is told as a failed run, one for each complaint. @returns its id then */
+async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly FeedDocument[] | string> {
   try {
     return await connectorOf(runtime, feed, () => lastReadOf(runtime.db, feed.id)).list();
   } catch (error) {
@@ -218,7 +236,7 @@ async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly Fee
     const id = await derivedId('run', feed.id, 'list', error.message);
     const nothing = { key: '', version: null, sizeBytes: null, modifiedAt: runtime.now() };
     await recordRun(runtime.db, id, feed, nothing, 'failed', error.message, runtime.now());
-    return [];
+    return id;
   }
 }
 

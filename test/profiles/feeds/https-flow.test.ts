@@ -58,3 +58,30 @@ it('A feed that is led to another address reads what is there, though it carry t
     expect(await feed.tick(day)).toMatchObject([{ state: 'done', rows_written: 1 }]);
   }
 });
+
+it('A server that fails when the schedule comes is asked again in ten minutes, not the next day', async () => {
+  const feed = await servedFeed();
+  await feed.configure('', { schedule: { cron: '30 4 * * *' } });
+  expect(await feed.tick(1)).toMatchObject([
+    { state: 'failed', detail: expect.stringContaining('HTTP 503'), attempts: 1 },
+  ]);
+  feed.serve('', '"1"', `customer_id\n${unique('c')}\n`);
+  const minute = 1 / 1440;
+  expect(await feed.tick(1 + 8 * minute)).toEqual([]);
+  expect(await feed.tick(1 + 11 * minute)).toMatchObject([{ state: 'done' }]);
+});
+
+it('An import that is asked for by hand says why the feed could not be asked', async () => {
+  const id = unique('feed').toLowerCase();
+  await call('PUT', `/v1/feeds/${id}`, {
+    kind: 's3',
+    endpoint: 'https://s3.example.com',
+    region: 'auto',
+    bucket: 'exports',
+    access_key_id: 'FEED_NOT_SET',
+    secret_access_key: 'FEED_NOT_SET',
+  });
+  const { status, body } = await call('POST', '/v1/sync/runs', { feed: id });
+  expect(status).toBe(200);
+  expect(body.runs).toMatchObject([{ state: 'failed', detail: expect.stringContaining('FEED_NOT_SET') }]);
+});
