@@ -131,26 +131,35 @@ export async function importDocument(
 export async function workOn(runtime: Runtime, feed: Feed, run: Run, budget: Budget): Promise<boolean> {
   const work = new Work(runtime, budget, run);
   try {
-    if (run.attempts > MAX_ATTEMPTS) {
-      const last = run.detail === null ? '' : ` The last time: ${run.detail}`;
-      throw new BrokenFeed(
-        `The import was interrupted ${MAX_ATTEMPTS} times at one place; import it again.${last}`,
-      );
-    }
+    if (run.attempts > MAX_ATTEMPTS) throw interruptedTooOften(run.detail);
     const ended = await advance(work, feed);
     if (!ended) await work.release(0);
     return ended;
   } catch (error) {
     if (error instanceof LostClaim) return false;
-    if (error instanceof BrokenFeed) {
-      await end(work, 'failed', error.message);
+    const isAway = error instanceof InterruptedFeed;
+    const last = isAway && work.run.attempts >= MAX_ATTEMPTS ? interruptedTooOften(error.message) : error;
+    if (last instanceof BrokenFeed) {
+      await end(work, 'failed', last.message);
       return true;
     }
     log('error', 'sync.run_interrupted', { run: run.id, error: errorText(error) });
-    const why = error instanceof InterruptedFeed ? error.message : null;
-    await work.release(PAUSE_MS, why).catch(() => undefined); // else the lease runs out
+    const pause = isAway ? patience(work.run.attempts) : PAUSE_MS;
+    await work.release(pause, isAway ? error.message : null).catch(() => undefined); // else the lease runs out
     return false;
   }
+}
+
+function interruptedTooOften(last: string | null): BrokenFeed {
+  const words = last === null ? '' : ` The last time: ${last}`;
+  return new BrokenFeed(
+    `The import was interrupted ${MAX_ATTEMPTS} times at one place; import it again.${words}`,
+  );
+}
+
+/** A source that is away gets six times more with each attempt: the last one comes after three quarters of an hour. */
+function patience(attempts: number): number {
+  return PAUSE_MS * 6 ** Math.max(attempts - 1, 0);
 }
 
 /** The phases in their order, from the one that the run is in. @returns whether the run has ended. */

@@ -85,3 +85,27 @@ it('An import that is asked for by hand says why the feed could not be asked', a
   expect(status).toBe(200);
   expect(body.runs).toMatchObject([{ state: 'failed', detail: expect.stringContaining('FEED_NOT_SET') }]);
 });
+
+it('An outage of half an hour in the middle of an import is waited out', async () => {
+  const feed = await servedFeed();
+  await feed.configure('', { pages: { by: 'link' }, schedule: { cron: '30 4 * * *' } });
+  const minute = 1 / 1440;
+  for (let at = 0; at < 30; at++) {
+    for (const run of await feed.tick(1 + at * minute)) {
+      expect(run).toMatchObject({ state: 'running', detail: expect.stringContaining('HTTP 503') });
+    }
+  }
+  feed.serve('', '"1"', `customer_id\n${unique('c')}\n`);
+  const runs = [];
+  for (let at = 30; at < 70; at += 5) runs.push(...(await feed.tick(1 + at * minute)));
+  expect(runs).toMatchObject([{ state: 'done', rows_written: 1 }]);
+});
+
+it('A source that stays away is given up after five attempts, so that newer documents get their turn', async () => {
+  const feed = await servedFeed();
+  await feed.configure('', { pages: { by: 'link' }, schedule: { cron: '30 4 * * *' } });
+  const runs = [];
+  for (let at = 0; at < 50; at++) runs.push(...(await feed.tick(1 + at / 1440)));
+  expect(runs.map(({ state }) => state)).toEqual(['running', 'running', 'running', 'running', 'failed']);
+  expect(runs.at(-1).detail).toMatch(/interrupted 5 times at one place; import it again.*HTTP 503/);
+});
