@@ -159,7 +159,12 @@ function bucketAt(at: number): R2Bucket {
       const page = await env.FEEDS.list(options);
       return {
         ...page,
-        objects: page.objects.map(({ key, etag, size }) => ({ key, etag, size, uploaded: new Date(at) })),
+        objects: page.objects.map(({ key, version, size }) => ({
+          key,
+          version,
+          size,
+          uploaded: new Date(at),
+        })),
       };
     },
     get: env.FEEDS.get.bind(env.FEEDS),

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { documentOf } from '../../src/profiles/feeds/r2.ts';
+import { pushedDocument } from '../../src/profiles/feeds/r2.ts';
 import { readProfile } from '../../src/profiles/store.ts';
 import { importDesk } from '../../src/profiles/sync/desk.ts';
 import { testRuntime, unique } from '../support.ts';
@@ -10,7 +10,7 @@ async function pushed(content: string, name = unique('document')) {
   const prefix = await importDesk.prefixOf(testRuntime(), 'push');
   const object = await env.FEEDS.put(`${prefix}${name}`, content);
   if (!object) throw new Error('R2 stored nothing');
-  return { feedId: 'push', document: documentOf(object), again: false, dryRun: false };
+  return { feedId: 'push', document: pushedDocument(object), again: false, dryRun: false };
 }
 
 describe('a pushed document', () => {

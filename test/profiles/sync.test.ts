@@ -317,6 +317,16 @@ describe('runs', () => {
     expect(await feed.tick()).toHaveLength(1);
   });
 
+  it('import yesterday’s bytes again when they replace today’s', async () => {
+    const id = unique('c');
+    const feed = await makeFeed();
+    for (const consent of ['false', 'true', 'false']) {
+      await feed.put('customers.csv', `customer_id,SMS_CONSENT\n${id},${consent}\n`);
+      expect(await feed.tick()).toMatchObject([{ state: 'done', rows_written: 1 }]);
+    }
+    expect((await readProfile(env.DB, id))?.sms_consent).toBe(0);
+  });
+
   vi.setConfig({ testTimeout: 60_000 });
 
   it('two at once: one imports, the other leaves it alone', async () => {

@@ -13,6 +13,15 @@ export interface FeedDocument {
   readonly sizeBytes: number | null;
   /** Milliseconds since 1970: the time of values that name none themselves. */
   readonly modifiedAt: number;
+  /** The run that read what lay there before: a version that comes back after another one is a run of its own. */
+  readonly follows?: string;
+}
+
+/** What a feed's last run read. */
+export interface LastRead {
+  readonly id: string;
+  readonly key: string;
+  readonly version: string | null;
 }
 
 /** A document comes in one segment, or in pages. A run that was interrupted goes on with the segment at its position. */

@@ -1,7 +1,8 @@
 /** Feeds over HTTPS: one document, or pages that name the next one. */
+import { sha256Hex } from '../../platform/ids.ts';
 import { BrokenFeed } from '../formats/broken.ts';
 import { asListing, expectContent } from './answers.ts';
-import type { FeedConnector, FeedDocument, FeedSegment } from './connector.ts';
+import type { FeedConnector, FeedDocument, FeedSegment, LastRead } from './connector.ts';
 import type { HttpsSettings } from './https-fields.ts';
 import { declaredLength, Outward, type World } from './outward.ts';
 import { pagesFrom } from './pages.ts';
@@ -10,13 +11,11 @@ import { sha256Of, verified } from './verified.ts';
 
 const ACCEPT = 'text/csv, application/x-ndjson, application/json;q=0.9, */*;q=0.5';
 
-/**
- * @param lastVersion of the document that was read last, so that the server can say that nothing is new; null: all is new.
- */
+/** @param lastRead the document that was read last, so that the server can say that nothing is new; null: all is new. */
 export function httpsConnector(
   world: World,
   settings: HttpsSettings,
-  lastVersion: () => Promise<string | null> = async () => null,
+  lastRead: () => Promise<LastRead | null> = async () => null,
 ): FeedConnector {
   const url = new URL(settings.url);
   const outward = new Outward(world, { ports: settings.ports, timeoutMs: settings.timeout_seconds * 1000 });
@@ -41,15 +40,19 @@ export function httpsConnector(
   }
 
   async function listOne(): Promise<FeedDocument[]> {
-    const last = await lastVersion();
-    const response = await ask(url, conditionsFor(last));
+    const last = await lastRead();
+    const key = await keyOf(url);
+    // What another address said last says nothing about this one.
+    const lastVersion = last?.key === key ? last.version : null;
+    const response = await ask(url, conditionsFor(lastVersion));
     if (!response) return [];
     const named = versionOf(response);
     const version = named ?? `sha256 ${await sha256Of(body(response))}`;
     if (named !== null) await response.body?.cancel();
-    if (version === last) return [];
+    if (isSame(version, lastVersion)) return [];
     const sizeBytes = declaredLength(response);
-    return [{ key: keyOf(url), version, sizeBytes, modifiedAt: modifiedAt(response, world.now()) }];
+    const document = { key, version, sizeBytes, modifiedAt: modifiedAt(response, world.now()) };
+    return [last === null ? document : { ...document, follows: last.id }];
   }
 
   const body = (response: Response): ReadableStream<Uint8Array> =>
@@ -71,10 +74,10 @@ export function httpsConnector(
   }
 
   return {
-    list() {
+    async list() {
+      if (settings.pages === null) return await asListing(listOne);
       // Nothing names the content of all pages, so each look is a new reading.
-      const all = { key: keyOf(url), version: null, sizeBytes: null, modifiedAt: world.now() };
-      return settings.pages === null ? asListing(listOne) : Promise.resolve([all]);
+      return [{ key: await keyOf(url), version: null, sizeBytes: null, modifiedAt: world.now() }];
     },
     segments(document, from) {
       const { pages } = settings;
@@ -104,9 +107,10 @@ function isSame(a: string | null, b: string | null): boolean {
   return weak(a) === weak(b);
 }
 
-/** The address without its query, which may hold what nobody else need see. */
-function keyOf(url: URL): string {
-  return `${url.origin}${url.pathname}`;
+/** The address with a mark of its query instead of the query, which may hold what nobody else need see. */
+async function keyOf({ origin, pathname, search }: URL): Promise<string> {
+  const query = search === '' ? '' : `?${(await sha256Hex(search)).slice(0, 8)}`;
+  return `${origin}${pathname}${query}`;
 }
 
 function modifiedAt(response: Response, now: number): number {

@@ -8,6 +8,7 @@ import type { Runtime } from '../../platform/runtime.ts';
 import { parse } from '../../platform/validate.ts';
 import type { FeedDocument } from './connector.ts';
 import { onceOnlyPrefix, storePushed, sweepIncoming, tooLarge } from './push-store.ts';
+import { pushedDocument } from './r2.ts';
 
 /** What became of a pushed document. */
 export interface ImportStart {
@@ -68,12 +69,7 @@ export function pushRoutes(desk: ImportDesk): Hono<AccessEnv> {
     runtime.background(sweepIncoming(runtime.feeds, runtime.now()));
     const { id, run, duplicate } = await desk.startImport(runtime, {
       feedId,
-      document: {
-        key: object.key,
-        version: object.etag,
-        sizeBytes: object.size,
-        modifiedAt: object.uploaded.getTime(),
-      },
+      document: pushedDocument(object),
       again,
       dryRun,
     });

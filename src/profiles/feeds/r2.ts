@@ -1,4 +1,4 @@
-/** Feeds in R2: every object below a prefix is a document; its ETag is its version. */
+/** Feeds in R2: every object below a prefix is a document, and each upload of it a version. */
 import { BrokenFeed } from '../formats/broken.ts';
 import type { FeedConnector, FeedDocument, FeedSegment } from './connector.ts';
 
@@ -8,8 +8,18 @@ export const OWN_PREFIX = '.optitext/';
 /** A folder's marker, as some tools create them, is no document. */
 const isDocument = (object: R2Object): boolean => !object.key.endsWith('/');
 
-/** @param prefix objects below it are read; one that lies below `.optitext/` only where the prefix does. */
-export function r2Connector(bucket: R2Bucket, prefix: string): FeedConnector {
+/** Yesterday's bytes may be put back in place of today's, and have to be read again; an ETag would be the same for both. */
+const uploadOf = (object: R2Object): string => object.version;
+
+/**
+ * @param prefix objects below it are read; one that lies below `.optitext/` only where the prefix does.
+ * @param versionOf names a version of an object; by default each upload is one.
+ */
+export function r2Connector(
+  bucket: R2Bucket,
+  prefix: string,
+  versionOf: (object: R2Object) => string = uploadOf,
+): FeedConnector {
   return {
     async list(): Promise<FeedDocument[]> {
       const documents: FeedDocument[] = [];
@@ -18,7 +28,7 @@ export function r2Connector(bucket: R2Bucket, prefix: string): FeedConnector {
         const page = await bucket.list({ prefix, ...(cursor && { cursor }) });
         for (const object of page.objects) {
           const own = object.key.startsWith(OWN_PREFIX) && !prefix.startsWith(OWN_PREFIX);
-          if (!own && isDocument(object)) documents.push(documentOf(object));
+          if (!own && isDocument(object)) documents.push(documentOf(object, versionOf(object)));
         }
         cursor = page.truncated ? page.cursor : undefined;
       } while (cursor);
@@ -26,9 +36,9 @@ export function r2Connector(bucket: R2Bucket, prefix: string): FeedConnector {
     },
 
     async *segments(document, _from): AsyncGenerator<FeedSegment> {
-      const condition = document.version === null ? {} : { onlyIf: { etagMatches: document.version } };
-      const object = await bucket.get(document.key, condition);
-      if (!object || !('body' in object)) {
+      const object = await bucket.get(document.key);
+      if (!object || versionOf(object) !== document.version) {
+        await object?.body.cancel();
         throw new BrokenFeed('The object was replaced or deleted while it was read.');
       }
       yield { position: '', body: object.body, contentType: object.httpMetadata?.contentType ?? null };
@@ -36,10 +46,17 @@ export function r2Connector(bucket: R2Bucket, prefix: string): FeedConnector {
   };
 }
 
-export function documentOf(object: R2Object): FeedDocument {
+/** A pushed document lies under its hash, so that the same bytes are the same version whenever they come. */
+export function pushedDocument(object: R2Object): FeedDocument {
+  return documentOf(object, pushedVersion(object));
+}
+
+export const pushedVersion = (object: R2Object): string => object.etag;
+
+function documentOf(object: R2Object, version: string): FeedDocument {
   return {
     key: object.key,
-    version: object.etag,
+    version,
     sizeBytes: object.size,
     modifiedAt: object.uploaded.getTime(),
   };

@@ -59,11 +59,17 @@ export function s3Connector(world: World, settings: S3Settings): FeedConnector {
     return objects
       .filter(({ key, size }) => !(key.endsWith('/') && size === 0))
       .sort((a, b) => a.modifiedAt - b.modifiedAt || (a.key < b.key ? -1 : 1))
-      .map(({ key, etag, size, modifiedAt }) => ({ key, version: etag, sizeBytes: size, modifiedAt }));
+      .map(({ key, etag, size, modifiedAt }) => ({
+        key,
+        version: `${etag} ${modifiedAt}`,
+        sizeBytes: size,
+        modifiedAt,
+      }));
   }
 
   async function* segments(document: FeedDocument): AsyncGenerator<FeedSegment> {
-    const condition = document.version === null ? {} : { 'if-match': `"${document.version}"` };
+    const etag = document.version?.split(' ')[0];
+    const condition = etag === undefined ? {} : { 'if-match': `"${etag}"` };
     const response = await get(objectUrl(base, document.key), condition);
     yield {
       position: '',

@@ -23,7 +23,7 @@ import {
   forgottenRuns,
   knownRuns,
   lastGoodRows,
-  lastVersionOf,
+  lastReadOf,
   type Run,
   recordRun,
   refusedRunsOf,
@@ -38,6 +38,9 @@ import { clearAbsent, writeChunks } from './write.ts';
 const MAX_ATTEMPTS = 5;
 /** After an error that nobody foresaw, such as a database that can't be reached. */
 const PAUSE_MS = 10_000;
+
+/** A source that could not be asked is not left alone until its schedule comes again: the night's feed would be lost. */
+const LOOK_AGAIN_MS = 600_000;
 
 /** Nobody decided about a refused run for so long; what it has staged is personal data. */
 const FORGOTTEN_MS = 14 * 86_400_000;
@@ -69,7 +72,12 @@ export async function syncFeed(runtime: Runtime, stored: StoredFeed, budget: Bud
     if (!(await workOn(runtime, feed, unfinished, budget))) return worked;
   }
   if (stored.nextDueAt > runtime.now()) return worked;
-  const fresh = await newDocuments(runtime, feed);
+  const listed = await listDocuments(runtime, feed);
+  if (typeof listed === 'string') {
+    await planNextLook(runtime, feed, LOOK_AGAIN_MS);
+    return [...worked, listed];
+  }
+  const fresh = await newDocuments(runtime, feed, listed);
   if (fresh.length === 0) await planNextLook(runtime, feed);
   for (const [index, { id, document }] of fresh.entries()) {
     if (budget.isSpent) return worked;
@@ -82,10 +90,20 @@ export async function syncFeed(runtime: Runtime, stored: StoredFeed, budget: Bud
   return worked;
 }
 
-/** Once the last new document is taken; what a tick leaves over is not kept waiting until the schedule comes again. */
-async function planNextLook(runtime: Runtime, feed: Feed): Promise<void> {
+/**
+ * Once the last new document is taken; what a tick leaves over is not kept waiting until the schedule comes again.
+ *
+ * @param withinMs the look is no later than that.
+ */
+async function planNextLook(
+  runtime: Runtime,
+  feed: Feed,
+  withinMs = Number.POSITIVE_INFINITY,
+): Promise<void> {
   if (feed.schedule === null) return;
-  await setNextDue(runtime, feed.id, nextRun(feed.schedule, runtime.now()) ?? Number.MAX_SAFE_INTEGER);
+  const now = runtime.now();
+  const next = nextRun(feed.schedule, now) ?? Number.MAX_SAFE_INTEGER;
+  await setNextDue(runtime, feed.id, Math.min(next, now + withinMs));
 }
 
 export interface ImportOptions {
@@ -113,26 +131,35 @@ export async function importDocument(
 export async function workOn(runtime: Runtime, feed: Feed, run: Run, budget: Budget): Promise<boolean> {
   const work = new Work(runtime, budget, run);
   try {
-    if (run.attempts > MAX_ATTEMPTS) {
-      const last = run.detail === null ? '' : ` The last time: ${run.detail}`;
-      throw new BrokenFeed(
-        `The import was interrupted ${MAX_ATTEMPTS} times at one place; import it again.${last}`,
-      );
-    }
+    if (run.attempts > MAX_ATTEMPTS) throw interruptedTooOften(run.detail);
     const ended = await advance(work, feed);
     if (!ended) await work.release(0);
     return ended;
   } catch (error) {
     if (error instanceof LostClaim) return false;
-    if (error instanceof BrokenFeed) {
-      await end(work, 'failed', error.message);
+    const isAway = error instanceof InterruptedFeed;
+    const last = isAway && work.run.attempts >= MAX_ATTEMPTS ? interruptedTooOften(error.message) : error;
+    if (last instanceof BrokenFeed) {
+      await end(work, 'failed', last.message);
       return true;
     }
     log('error', 'sync.run_interrupted', { run: run.id, error: errorText(error) });
-    const why = error instanceof InterruptedFeed ? error.message : null;
-    await work.release(PAUSE_MS, why).catch(() => undefined); // else the lease runs out
+    const pause = isAway ? patience(work.run.attempts) : PAUSE_MS;
+    await work.release(pause, isAway ? error.message : null).catch(() => undefined); // else the lease runs out
     return false;
   }
+}
+
+function interruptedTooOften(last: string | null): BrokenFeed {
+  const words = last === null ? '' : ` The last time: ${last}`;
+  return new BrokenFeed(
+    `The import was interrupted ${MAX_ATTEMPTS} times at one place; import it again.${words}`,
+  );
+}
+
+/** A source that is away gets six times more with each attempt: the last one comes after three quarters of an hour. */
+function patience(attempts: number): number {
+  return PAUSE_MS * 6 ** Math.max(attempts - 1, 0);
 }
 
 /** The phases in their order, from the one that the run is in. @returns whether the run has ended. */
@@ -191,8 +218,8 @@ export async function cancelRun(
 async function newDocuments(
   runtime: Runtime,
   feed: Feed,
+  listed: readonly FeedDocument[],
 ): Promise<readonly { readonly id: string; readonly document: FeedDocument }[]> {
-  const listed = await listDocuments(runtime, feed);
   const documents = await Promise.all(
     listed.map(async (document) => ({ id: await runIdOf(feed, document), document })),
   );
@@ -209,20 +236,21 @@ async function newDocuments(
   return fresh.slice(-1);
 }
 
-/** A source that can't be asked is told as a failed run, one for each complaint. */
-async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly FeedDocument[]> {
+/** A source that can't be asked is told as a failed run, one for each complaint. @returns its id then */
+async function listDocuments(runtime: Runtime, feed: Feed): Promise<readonly FeedDocument[] | string> {
   try {
-    return await connectorOf(runtime, feed, () => lastVersionOf(runtime.db, feed.id)).list();
+    return await connectorOf(runtime, feed, () => lastReadOf(runtime.db, feed.id)).list();
   } catch (error) {
     if (!(error instanceof BrokenFeed)) throw error;
     const id = await derivedId('run', feed.id, 'list', error.message);
     const nothing = { key: '', version: null, sizeBytes: null, modifiedAt: runtime.now() };
     await recordRun(runtime.db, id, feed, nothing, 'failed', error.message, runtime.now());
-    return [];
+    return id;
   }
 }
 
 /** The same version of a document is the same run; where nothing names a version, each reading is a new one. */
-export async function runIdOf(feed: Feed, { key, version }: FeedDocument): Promise<string> {
-  return version === null ? newId('run') : await derivedId('run', feed.id, key, version);
+export async function runIdOf(feed: Feed, { key, version, follows }: FeedDocument): Promise<string> {
+  if (version === null) return newId('run');
+  return await derivedId('run', feed.id, key, version, ...(follows === undefined ? [] : [follows]));
 }

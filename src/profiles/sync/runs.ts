@@ -1,6 +1,6 @@
 /** Sync runs in D1: one run is the import of one version of one document, and its row is all that a run knows. */
 import { jsonChunks } from '../../platform/sql.ts';
-import type { FeedDocument } from '../feeds/connector.ts';
+import type { FeedDocument, LastRead } from '../feeds/connector.ts';
 import type { Feed } from '../feeds/feed.ts';
 
 export type RunState = 'running' | 'refused' | 'done' | 'failed' | 'superseded' | 'canceled';
@@ -80,8 +80,8 @@ export const RUN_SQL = {
   lastGood: `SELECT rows_read - rows_rejected AS rows FROM sync_runs
     WHERE feed_id = ?1 AND state = 'done' AND mode = 'full' AND dry_run = 0 ORDER BY started_at DESC LIMIT 1`,
   /** Of the document that was read last, whatever became of it. */
-  lastVersion: `SELECT document_version AS version FROM sync_runs WHERE feed_id = ?1 AND dry_run = 0 AND document_key <> ''
-    ORDER BY started_at DESC LIMIT 1`,
+  lastRead: `SELECT id, document_key AS key, document_version AS version FROM sync_runs
+    WHERE feed_id = ?1 AND dry_run = 0 AND document_key <> '' ORDER BY started_at DESC LIMIT 1`,
   read: 'SELECT * FROM sync_runs WHERE id = ?1',
   list: 'SELECT * FROM sync_runs ORDER BY started_at DESC LIMIT ?1',
   listOf: 'SELECT * FROM sync_runs WHERE feed_id = ?2 ORDER BY started_at DESC LIMIT ?1',
@@ -181,10 +181,9 @@ export async function lastGoodRows(db: D1Database, feedId: string): Promise<numb
   return row?.rows ?? null;
 }
 
-/** The version of the document that the feed's last run read. */
-export async function lastVersionOf(db: D1Database, feedId: string): Promise<string | null> {
-  const row = await db.prepare(RUN_SQL.lastVersion).bind(feedId).first<{ version: string | null }>();
-  return row?.version ?? null;
+/** The document that the feed's last run read; null where there was none. */
+export async function lastReadOf(db: D1Database, feedId: string): Promise<LastRead | null> {
+  return await db.prepare(RUN_SQL.lastRead).bind(feedId).first<LastRead>();
 }
 
 export async function readRun(db: D1Database, id: string): Promise<Run | null> {

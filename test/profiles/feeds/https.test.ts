@@ -9,15 +9,19 @@ const URL_ = 'https://cdp.example.com/customers.csv?since=1';
 const CSV = 'customer_id,phone\nc-1,+14155550123\n';
 const settings = (fields: Record<string, unknown> = {}) =>
   httpsFields.parse({ kind: 'https', url: URL_, ...fields });
+const KEY = 'https://cdp.example.com/customers.csv?29710d37';
+const lastRead =
+  (version: string | null, key = KEY) =>
+  async () => ({ id: 'run_before', key, version });
 const csv = (headers: Record<string, string> = {}) =>
   new Response(CSV, { headers: { 'content-type': 'text/csv', ...headers } });
 
 describe('one document', () => {
-  it('is read whole, under its address without the query, with its ETag as version', async () => {
+  it('is read whole, under its address with a mark in place of the query, with its ETag as version', async () => {
     const world = fakeWorld(() => csv({ etag: '"v1"', 'last-modified': 'Thu, 19 Nov 2026 04:00:00 GMT' }));
     expect(await httpsConnector(world, settings()).list()).toEqual([
       {
-        key: 'https://cdp.example.com/customers.csv',
+        key: KEY,
         version: 'etag "v1"',
         sizeBytes: null,
         modifiedAt: Date.parse('2026-11-19T04:00:00Z'),
@@ -45,7 +49,7 @@ describe('one document', () => {
     'that was imported as %s is asked for with %s, and a 304 is nothing new',
     async (version, header, value) => {
       const world = fakeWorld(() => new Response(null, { status: 304 }));
-      expect(await httpsConnector(world, settings(), async () => version).list()).toEqual([]);
+      expect(await httpsConnector(world, settings(), lastRead(version)).list()).toEqual([]);
       expect(world.asked[0]?.headers.get(header)).toBe(value);
     },
   );
@@ -53,7 +57,22 @@ describe('one document', () => {
   it('is nothing new where its version was imported, whatever the server makes of conditions', async () => {
     const world = fakeWorld(() => csv());
     const [document] = await httpsConnector(world, settings()).list();
-    expect(await httpsConnector(world, settings(), async () => document?.version ?? null).list()).toEqual([]);
+    expect(await httpsConnector(world, settings(), lastRead(document?.version ?? null)).list()).toEqual([]);
+  });
+
+  it.each(['https://cdp.example.com/old.csv', 'https://cdp.example.com/customers.csv?0'])(
+    'is new where the last one was read from %s, though it carry the same tag',
+    async (other) => {
+      const world = fakeWorld(() => csv({ etag: '"v1"' }));
+      const documents = await httpsConnector(world, settings(), lastRead('etag "v1"', other)).list();
+      expect(documents).toMatchObject([{ key: KEY, version: 'etag "v1"', follows: 'run_before' }]);
+      expect(world.asked[0]?.headers.has('if-none-match')).toBe(false);
+    },
+  );
+
+  it('is the same under a weak tag and a strong one', async () => {
+    const world = fakeWorld(() => csv({ etag: 'W/"v1"' }));
+    expect(await httpsConnector(world, settings(), lastRead('etag "v1"')).list()).toEqual([]);
   });
 
   it.each([

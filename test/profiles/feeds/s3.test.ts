@@ -34,7 +34,7 @@ const world = (serve: (asked: Asked) => Response | Promise<Response>, more: Reco
   fakeWorld(serve, { variables: { ...variables, ...more } });
 
 describe('the objects below a prefix', () => {
-  it('are listed over all pages, oldest first, with their ETags; folders are none', async () => {
+  it('are listed over all pages, oldest first, with ETag and time as their version; folders are none', async () => {
     const served = world(({ url }) =>
       new URL(url).searchParams.get('continuation-token') === null
         ? listing(
@@ -47,11 +47,16 @@ describe('the objects below a prefix', () => {
     expect(await s3Connector(served, settings()).list()).toEqual([
       {
         key: 'night ly/ä&+.csv',
-        version: 'abc-2',
+        version: `abc-2 ${Date.parse('2026-11-19T04:00:00Z')}`,
         sizeBytes: 5_000_000_000,
         modifiedAt: Date.parse('2026-11-19T04:00:00Z'),
       },
-      { key: 'night ly/b.csv', version: '12', sizeBytes: 10, modifiedAt: Date.parse('2026-11-20T04:00:00Z') },
+      {
+        key: 'night ly/b.csv',
+        version: `12 ${Date.parse('2026-11-20T04:00:00Z')}`,
+        sizeBytes: 10,
+        modifiedAt: Date.parse('2026-11-20T04:00:00Z'),
+      },
     ]);
     const [first, second] = served.asked.map(({ url }) => new URL(url));
     expect(first?.origin).toBe('https://s3.eu-central-1.amazonaws.com');
@@ -62,6 +67,15 @@ describe('the objects below a prefix', () => {
       prefix: 'night ly/',
     });
     expect(second?.searchParams.get('continuation-token')).toBe('a/b+c=');
+  });
+
+  it('are another version when the same bytes are put there again: what lay there in between was another', async () => {
+    const versions: unknown[] = [];
+    for (const time of ['2026-11-19T04:00:00.000Z', '2026-11-21T04:00:00.000Z']) {
+      const served = world(() => listing(object('a.csv', time, 'same')));
+      versions.push((await s3Connector(served, settings()).list())[0]?.version);
+    }
+    expect(new Set(versions).size).toBe(2);
   });
 
   it('are none in an empty bucket, and one is a list, too', async () => {
