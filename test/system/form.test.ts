@@ -185,11 +185,17 @@ describe.each([
     const before = (await deliveries()).length;
     await page.goto(foreign);
     await fillIn(page, 'Eve', typed(2), true);
-    const answered = page.waitForResponse((response) => response.url().includes('/in/signup'));
-    await send(page);
-    expect((await answered).status()).toBe(403);
-    if (javaScriptEnabled) await page.getByRole('status').getByText('That did not work.').waitFor();
-    else await page.getByText('Pages of this origin may not use this source').waitFor();
+    if (javaScriptEnabled) {
+      const blocked = page.waitForEvent('console', (line) => line.text().includes('blocked by CORS policy'));
+      await send(page);
+      expect((await blocked).text()).toContain(`from origin '${foreign}'`);
+      await page.getByRole('status').getByText('That did not work.').waitFor();
+    } else {
+      const answered = page.waitForResponse((response) => response.url().includes('/in/signup'));
+      await send(page);
+      expect((await answered).status()).toBe(403);
+      await page.getByText('Pages of this origin may not use this source').waitFor();
+    }
     expect(await recorded(before)).toMatchObject({ outcome: 'refused', reason: 'origin_not_allowed' });
     expect(await phone(numberOf(2))).toEqual([]);
   });
