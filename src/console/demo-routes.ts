@@ -18,11 +18,13 @@ import decisionScript from './demo-decision.client.js';
 import decisionStyle from './demo-decision.css';
 import formStyle from './demo-form.css';
 import kitScript from './demo-kit.client.js';
+import ownFormScript from './demo-own-form.client.js';
 import phoneScript from './demo-phone.client.js';
 import phoneStyle from './demo-phone.css';
 import storiesScript from './demo-stories.client.js';
 import syncScript from './demo-sync.client.js';
 import syncStyle from './demo-sync.css';
+import { formPages } from './form-page.ts';
 
 const demoOnly = createMiddleware<AppEnv>(async (c, next) => {
   if (!c.var.runtime.config.demo) throw new Problem(404, 'There is nothing here.');
@@ -32,7 +34,7 @@ const demoOnly = createMiddleware<AppEnv>(async (c, next) => {
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy':
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 };
@@ -52,12 +54,17 @@ for (const [name, text] of Object.entries({
   'demo-stories.js': storiesScript,
   'demo-decision.js': decisionScript,
   'demo-sync.js': syncScript,
+  'demo-own-form.js': ownFormScript,
 })) {
   const type = name.endsWith('.css') ? 'text/css' : 'text/javascript';
   demoRoutes.get(`/${name}`, demoOnly, (c) =>
     c.body(text, 200, { ...HEADERS, 'content-type': `${type}; charset=utf-8` }),
   );
 }
+
+/** The form of docs/sources/form.md on a page of its own. */
+demoRoutes.use('/sandbox/forms/*', demoOnly);
+demoRoutes.route('/sandbox/forms', formPages);
 
 /** What the sandbox carrier accepted, newest first; for one number or for all. */
 demoRoutes.get('/sandbox/messages', demoOnly, async (c) => {

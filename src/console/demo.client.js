@@ -1,6 +1,7 @@
 /** The demo page: a form that posts real events, five stories that fill it in, and the loop that follows a message. */
 import { showAnswer } from './demo-decision.js';
 import { byId, call, compact, el, freshId, freshNumber, isNumber, pause, spaced } from './demo-kit.js';
+import { createOwnForm } from './demo-own-form.js';
 import { createPhone } from './demo-phone.js';
 import { stories } from './demo-stories.js';
 
@@ -62,13 +63,32 @@ async function post(event) {
     return;
   }
   byId('again').hidden = false;
-  const update = showAnswer(body);
-  if (body.messages.length === 0) {
+  await present(body, event, turn);
+}
+
+/** Shows what was decided and follows its messages. */
+async function present(answer, event, turn) {
+  const update = showAnswer(answer);
+  if (answer.messages.length === 0) {
     await phone.show(eventNumber(event));
     await phone.refuse(eventNumber(event), 'No live campaign listens to this event.');
   }
-  for (const message of body.messages) void follow(message, event, body.duplicate, turn, update);
+  for (const message of answer.messages) void follow(message, event, answer.duplicate, turn, update);
   if (matchMedia('(max-width: 820px)').matches) byId('phone').scrollIntoView({ block: 'start' });
+}
+
+/** What became of the form for other pages: the page that posted it is told nothing, so the source's record is read. */
+async function presentDelivery(delivery, number) {
+  const turn = ++current;
+  const event = { data: { MOBILE_NUMBER: number ?? '' } };
+  if (delivery.outcome === 'refused') {
+    await phone.show(number);
+    await phone.refuse(number, delivery.detail ?? `Refused: ${delivery.reason}`);
+    return;
+  }
+  const { messages = [], duplicate = false } = delivery.events[0] ?? {};
+  const answers = await Promise.all(messages.map(({ id }) => call('GET', `/v1/messages/${id}`)));
+  await present({ messages: answers.filter(({ ok }) => ok).map(({ body }) => body), duplicate }, event, turn);
 }
 
 const eventNumber = (event) => {
@@ -229,6 +249,7 @@ form.addEventListener('input', () => {
 });
 byId('test-numbers').addEventListener('toggle', () => void listNumbers(), { once: true });
 
+createOwnForm({ onDelivery: presentDelivery });
 byId('stories').append(
   ...stories.map((item) => {
     const button = el('button', { type: 'button', class: 'chip', 'aria-pressed': 'false' }, item.title);
