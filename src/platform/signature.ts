@@ -63,6 +63,13 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }
 
+/** The last character of a base64 text holds bits that nobody reads: one signature would have four spellings. */
+export function isCanonicalBase64Url(signature: string): boolean {
+  const bytes = fromBase64(signature);
+  if (bytes === null) return false;
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '') === signature;
+}
+
 export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -3,7 +3,7 @@
  * raw body. Source: https://developers.messagebird.com/api/#verifying-http-requests.
  */
 import { errors, jwtVerify } from 'jose';
-import { equalTexts, fromBase64, toBase64, toHex } from '../../platform/signature.ts';
+import { equalTexts, isCanonicalBase64Url, toHex } from '../../platform/signature.ts';
 import type { WebhookVerdict } from '../../platform/standard-webhooks.ts';
 import type { CallbackRequest } from '../provider.ts';
 
@@ -20,7 +20,7 @@ export async function verifyMessageBirdJwt(
 ): Promise<WebhookVerdict> {
   const token = request.headers.get(JWT_HEADER);
   if (!token) return 'signature_missing';
-  if (!isCanonical(token.split('.').at(-1) ?? '')) return 'signature_mismatch';
+  if (!isCanonicalBase64Url(token.split('.').at(-1) ?? '')) return 'signature_mismatch';
   const verdicts = await Promise.all(secrets.map((secret) => verify(token, secret, request, now)));
   if (verdicts.includes('valid')) return 'valid';
   return verdicts.includes('timestamp_out_of_range') ? 'timestamp_out_of_range' : 'signature_mismatch';
@@ -50,13 +50,6 @@ async function verify(
   } catch (error) {
     return isAboutTime(error) ? 'timestamp_out_of_range' : 'signature_mismatch';
   }
-}
-
-/** The last character of a base64 text holds bits that nobody reads: one signature would have four spellings. */
-function isCanonical(signature: string): boolean {
-  const bytes = fromBase64(signature);
-  if (bytes === null) return false;
-  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '') === signature;
 }
 
 /** jose looks at the claims only after the signature has proven right. */

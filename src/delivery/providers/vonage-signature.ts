@@ -8,6 +8,7 @@ import {
   equalTexts,
   type HmacHash,
   hmac,
+  isCanonicalBase64Url,
   matchesAny,
   toHex,
   withinWindow,
@@ -23,6 +24,7 @@ export async function jwtRefusal(
   secrets: readonly string[],
   now: number,
 ): Promise<CallbackRefusal | null> {
+  if (!isCanonicalBase64Url(token.split('.').at(-1) ?? '')) return 'signature_mismatch';
   const claims = (await Promise.all(secrets.map((secret) => verifiedClaims(token, secret, now)))).find(
     Boolean,
   );
