@@ -92,6 +92,9 @@ export const sourceFields = z
       if (fields.allowed_origins.length > 0) issue('allowed_origins', 'is for sources of kind form only');
       return;
     }
+    // A browser does not send a box that is left alone: with both, no tick would be a yes.
+    if (fields.vouches?.consent && fields.mapping.SMS_CONSENT !== undefined)
+      issue('vouches.consent', 'must be left out where the mapping takes SMS_CONSENT from the form');
     if (fields.allowed_origins.length === 0)
       issue('allowed_origins', 'must name the origins of the pages with the form');
     if (fields.countries === null && fields.default_country === null)

@@ -49,6 +49,18 @@ describe('what is saved', () => {
       'mapping.data.sms_consent',
       /reserved/,
     ],
+    [
+      'a form with a box whose silence would be vouched for',
+      {
+        kind: 'form',
+        allowed_origins: ['https://www.example.com'],
+        default_country: 'US',
+        mapping: { SMS_CONSENT: '/sms' },
+        vouches: { consent: true, disclosure: 'Text me' },
+      },
+      'vouches.consent',
+      /must be left out/,
+    ],
     ['an unknown option', { ...generic, options: { colour: 'red' } }, 'options.colour', /not a known field/],
     ['no country', { ...generic, default_country: 'XX' }, 'default_country', /ISO 3166/],
   ];
