@@ -204,13 +204,16 @@ describe('the page', () => {
     await texts().waitFor();
     await page.getByRole('button', { name: 'Answer STOP' }).click();
     await page.getByText('This number has opted out. Nothing more').waitFor();
+    // One confirmation, and nothing after it.
+    await texts().nth(1).waitFor();
     await signUp();
     await page.getByText('No text. This number has opted out').waitFor();
-    expect(await texts().count()).toBe(1);
+    expect(await texts().count()).toBe(2);
     await page.getByRole('button', { name: 'Answer START' }).click();
     await page.getByText('has opted in again').waitFor();
+    await texts().nth(2).waitFor();
     await signUp();
-    await texts().nth(1).waitFor();
+    await texts().nth(3).waitFor();
   });
 
   it('fills the gap when the batch brings the number later', async () => {
