@@ -273,7 +273,7 @@ describe('other routes refuse as clearly', () => {
       422,
       /must be one of/,
     ],
-    ['a sync run of nothing', 'POST', '/v1/sync/runs', { object_key: 'nope' }, 404, /no object/],
+    ['a sync run of nothing', 'POST', '/v1/sync/runs', { object_key: 'nope' }, 404, /no document/],
     ['a list with a wrong limit', 'GET', '/v1/messages?limit=0', undefined, 422, /limit must be/],
     ['a list with a wrong state', 'GET', '/v1/messages?state=gone', undefined, 422, /state must be/],
     [

@@ -92,7 +92,7 @@ beforeEach(async () => {
 });
 
 function small(base: Runtime): Runtime {
-  return { ...base, config: { ...base.config, syncChunkRows: 25, syncTickSubrequests: 25 } };
+  return { ...base, config: { ...base.config, syncChunkRows: 15, syncTickSubrequests: 25 } };
 }
 
 /** What must not differ: the table, and what the run says of itself. */
