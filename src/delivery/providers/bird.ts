@@ -17,7 +17,7 @@ import type {
 import { birdInbound, birdStatus, METADATA_KEY } from './bird-callbacks.ts';
 import { API_ERRORS, FAILURES } from './bird-codes.ts';
 import { entryOf } from './callback-items.ts';
-import { byStatus, type HttpAnswer, request, unknown } from './http.ts';
+import { ACCOUNT_STATUSES, byStatus, type HttpAnswer, request, unknown } from './http.ts';
 import { baseUrl, unsendable } from './settings.ts';
 
 const sent = z.object({
@@ -130,9 +130,7 @@ function httpError(
 }
 
 const HTTP_ERRORS = {
-  401: 'account_problem',
-  402: 'no_credit',
-  403: 'account_problem',
+  ...ACCOUNT_STATUSES,
   413: 'content_invalid',
 } as const;
 

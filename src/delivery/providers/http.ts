@@ -1,5 +1,5 @@
 /** One request to a provider's API, and what its answer means before anybody reads the provider's own codes. */
-import type { SendError } from '../errors.ts';
+import type { SendError, SendErrorCode } from '../errors.ts';
 import type { ProviderWorld, SendOutcome } from '../provider.ts';
 
 /** An answer that was read whole. `json` is `undefined` where the body is no JSON. */
@@ -63,6 +63,13 @@ export function retryAfterMs(header: string | null, now: number): number | null 
   const at = Date.parse(text);
   return Number.isNaN(at) ? null : Math.max(0, at - now);
 }
+
+/** What these statuses mean at every provider where its own code says no more. */
+export const ACCOUNT_STATUSES = {
+  401: 'account_problem',
+  402: 'no_credit',
+  403: 'account_problem',
+} as const satisfies Readonly<Record<number, SendErrorCode>>;
 
 /** `Authorization: Basic` for a user and password. */
 export function basicAuth(user: string, password: string): string {

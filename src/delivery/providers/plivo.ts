@@ -13,7 +13,7 @@ import type {
   SendOutcome,
 } from '../provider.ts';
 import { entryOf } from './callback-items.ts';
-import { basicAuth, byStatus, type HttpAnswer, request, unknown } from './http.ts';
+import { ACCOUNT_STATUSES, basicAuth, byStatus, type HttpAnswer, request, unknown } from './http.ts';
 import { plivoInbound, plivoStatus } from './plivo-callbacks.ts';
 import { PLIVO_CODES } from './plivo-codes.ts';
 import { baseUrl, callbackUrl, unsendable } from './settings.ts';
@@ -87,9 +87,7 @@ function classify(answer: HttpAnswer, now: number): SendOutcome {
 }
 
 const HTTP_ERRORS: Readonly<Record<string, SendErrorCode>> = {
-  401: 'account_problem',
-  402: 'no_credit',
-  403: 'account_problem',
+  ...ACCOUNT_STATUSES,
   404: 'account_problem',
 };
 

@@ -14,7 +14,7 @@ import type {
   SendOutcome,
 } from '../provider.ts';
 import { entryOf } from './callback-items.ts';
-import { byStatus, type HttpAnswer, request, unknown } from './http.ts';
+import { ACCOUNT_STATUSES, byStatus, type HttpAnswer, request, unknown } from './http.ts';
 import { baseUrl, callbackUrl, unsendable } from './settings.ts';
 import { sinchInbound, sinchStatus } from './sinch-callbacks.ts';
 import { API_ERRORS } from './sinch-codes.ts';
@@ -97,9 +97,7 @@ function httpError(status: number, apiCode: string | null): SendError {
 }
 
 const HTTP_ERRORS = {
-  401: 'account_problem',
-  402: 'no_credit',
-  403: 'account_problem',
+  ...ACCOUNT_STATUSES,
   404: 'account_problem',
 } as const;
 

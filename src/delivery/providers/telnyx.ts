@@ -14,7 +14,7 @@ import type {
   SendOutcome,
 } from '../provider.ts';
 import { entryOf } from './callback-items.ts';
-import { byStatus, type HttpAnswer, request, throttled, unknown } from './http.ts';
+import { ACCOUNT_STATUSES, byStatus, type HttpAnswer, request, throttled, unknown } from './http.ts';
 import { baseUrl, callbackUrl, unsendable } from './settings.ts';
 import { telnyxInbound, telnyxStatus } from './telnyx-callbacks.ts';
 import { LATER, TELNYX_CODES } from './telnyx-codes.ts';
@@ -79,7 +79,7 @@ function classify(answer: HttpAnswer, now: number): SendOutcome {
   if (byHttp) return byHttp;
   if (answer.status >= 400) {
     if (code !== null && LATER.has(code)) return throttled(answer, now, code);
-    const known = entryOf(TELNYX_CODES, code ?? '') ?? entryOf(HTTP_ERRORS, String(answer.status));
+    const known = entryOf(TELNYX_CODES, code ?? '') ?? entryOf(ACCOUNT_STATUSES, String(answer.status));
     return rejected(known ?? 'request_invalid', code ?? String(answer.status), `HTTP ${answer.status}`);
   }
   const message = created.safeParse(answer.json).data?.data;
@@ -91,12 +91,6 @@ function classify(answer: HttpAnswer, now: number): SendOutcome {
   const parts = message.parts ?? null;
   return { kind: 'accepted', providerMessageId: message.id, ...(parts !== null && { parts }) };
 }
-
-const HTTP_ERRORS: Readonly<Record<string, SendErrorCode>> = {
-  401: 'account_problem',
-  402: 'no_credit',
-  403: 'account_problem',
-};
 
 function rejected(code: SendErrorCode, providerCode: string | null, detail: string): SendOutcome {
   return { kind: 'rejected', error: { code, providerCode, detail } };

@@ -15,7 +15,15 @@ import type {
   SendOutcome,
 } from '../provider.ts';
 import { entryOf, withoutNumbers } from './callback-items.ts';
-import { basicAuth, byStatus, type HttpAnswer, request, throttled, unknown } from './http.ts';
+import {
+  ACCOUNT_STATUSES,
+  basicAuth,
+  byStatus,
+  type HttpAnswer,
+  request,
+  throttled,
+  unknown,
+} from './http.ts';
 import { baseUrl, callbackUrl, unsendable } from './settings.ts';
 import { twilioInbound, twilioStatus } from './twilio-callbacks.ts';
 import { ERROR_CODES } from './twilio-codes.ts';
@@ -134,9 +142,7 @@ function refusalOf(httpStatus: number, refusal: z.output<typeof apiError> | unde
 }
 
 const HTTP_ERRORS = {
-  401: 'account_problem',
-  402: 'no_credit',
-  403: 'account_problem',
+  ...ACCOUNT_STATUSES,
   404: 'account_problem',
 } as const;
 

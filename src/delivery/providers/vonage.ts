@@ -13,7 +13,15 @@ import type {
   SendOutcome,
 } from '../provider.ts';
 import { entryOf } from './callback-items.ts';
-import { basicAuth, byStatus, type HttpAnswer, request, throttled, unknown } from './http.ts';
+import {
+  ACCOUNT_STATUSES,
+  basicAuth,
+  byStatus,
+  type HttpAnswer,
+  request,
+  throttled,
+  unknown,
+} from './http.ts';
 import { baseUrl, callbackUrl, unsendable } from './settings.ts';
 import { vonageInbound, vonageStatus } from './vonage-callbacks.ts';
 import { VONAGE_CODES } from './vonage-codes.ts';
@@ -85,7 +93,7 @@ function classify(answer: HttpAnswer, now: number): SendOutcome {
   if (byHttp) return byHttp;
   if (answer.status >= 400) {
     if (code === '1000') return throttled(answer, now, code);
-    const known = entryOf(VONAGE_CODES, code ?? '') ?? entryOf(HTTP_ERRORS, String(answer.status));
+    const known = entryOf(VONAGE_CODES, code ?? '') ?? entryOf(ACCOUNT_STATUSES, String(answer.status));
     return rejected(known ?? 'request_invalid', code ?? String(answer.status), `HTTP ${answer.status}`);
   }
   const taken = created.safeParse(answer.json).data;
@@ -93,12 +101,6 @@ function classify(answer: HttpAnswer, now: number): SendOutcome {
     ? { kind: 'accepted', providerMessageId: taken.message_uuid }
     : unknown(`HTTP ${answer.status} without a message UUID`, code);
 }
-
-const HTTP_ERRORS: Readonly<Record<string, SendErrorCode>> = {
-  401: 'account_problem',
-  402: 'no_credit',
-  403: 'account_problem',
-};
 
 function rejected(code: SendErrorCode, providerCode: string | null, detail: string): SendOutcome {
   return { kind: 'rejected', error: { code, providerCode, detail } };
